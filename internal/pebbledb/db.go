@@ -1,0 +1,340 @@
+package pebbledb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Memory: up to maxMemTables+1 memtables, the block cache, and the buffers of two compactions; under 150 MiB in all.
+const (
+	memTableSize = 16 << 20
+	cacheSize    = 32 << 20
+	maxMemTables = 4
+
+	// maxSublevels is the read amplification of level 0 at which Commit waits for compactions.
+	maxSublevels = 24
+
+	// roomEvery is how many bytes are committed between two looks at Pebble's backlog; a look costs some 20 µs.
+	roomEvery = memTableSize / 4
+
+	// neverStall replaces Pebble's own stall limits; see Commit.
+	neverStall = 1 << 10
+)
+
+// ErrHalted is what errors.Is finds in every error of a database that has halted.
+var ErrHalted = errors.New("storage has halted")
+
+// ErrReadOnly is returned for a write to a database that was opened read-only.
+var ErrReadOnly = errors.New("the database was opened read-only")
+
+// HaltedError says that a write failed earlier, and how. Nothing was written since and nothing will be until the operator
+// has looked at the disk and restarted the process.
+type HaltedError struct {
+	Cause error
+}
+
+// Error implements error.
+func (e *HaltedError) Error() string {
+	return "storage has halted; check the disk, then restart the node: " + e.Cause.Error()
+}
+
+// Unwrap returns the cause.
+func (e *HaltedError) Unwrap() error { return e.Cause }
+
+// Is makes errors.Is(err, ErrHalted) true.
+func (e *HaltedError) Is(target error) bool { return target == ErrHalted }
+
+// Options tune Open. The zero value is right for a node.
+type Options struct {
+	// FS is the file system; default: the operating system's. Tests put crashes and failures here.
+	FS vfs.FS
+
+	// Logger gets one record at Error when the database halts, and Pebble's own messages at Debug. Default: none.
+	Logger *slog.Logger
+
+	// ReadOnly opens an existing database without changing a byte of it, also on a read-only medium.
+	ReadOnly bool
+}
+
+func (o *Options) setDefaults() {
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+}
+
+// DB is an open database. All methods may be called from several goroutines, except Close, which must be the last.
+type DB struct {
+	pebble   *pebble.DB
+	fence    *fence
+	lock     io.Closer
+	fs       vfs.FS
+	dir      string
+	readOnly bool
+
+	// progress holds a token when a flush or compaction has ended since the last look.
+	progress chan struct{}
+	// deleted holds a token when a file has been deleted since the last look.
+	deleted chan struct{}
+
+	// roomMu guards sinceRoom, and lets one commit at a time wait for room.
+	roomMu    sync.Mutex
+	sinceRoom int
+
+	// purgeMu lets one Purge run at a time.
+	purgeMu sync.Mutex
+
+	// wedged is set when Pebble panicked inside a commit: it may hold its locks for ever, so Close leaves it alone.
+	wedgedMu sync.Mutex // guards wedged
+	wedged   bool
+}
+
+// Open opens the data directory dir, and creates it unless opts.ReadOnly. The errors say what to do about a directory
+// that is in use, of another format, damaged or not writable.
+func Open(dir string, opts Options) (_ *DB, err error) {
+	opts.setDefaults()
+	if opts.FS == vfs.Default {
+		// The lock is on the path: two spellings of one directory must be one lock.
+		if dir, err = filepath.Abs(dir); err != nil {
+			return nil, fmt.Errorf("opening the data directory: %w", err)
+		}
+	}
+	if !opts.ReadOnly {
+		if err := opts.FS.MkdirAll(dir, 0o755); err != nil {
+			return nil, fmt.Errorf("creating the data directory %s: %w", dir, err)
+		}
+	}
+	db := &DB{
+		fs:       opts.FS,
+		dir:      dir,
+		readOnly: opts.ReadOnly,
+		progress: make(chan struct{}, 1),
+		deleted:  make(chan struct{}, 1),
+	}
+	log := opts.Logger
+	db.fence = newFence(opts.FS, opts.FS.PathJoin(dir, pebbleName), opts.ReadOnly, func(cause error) {
+		log.Error("storage halted", slog.Any("err", cause))
+	})
+	if db.lock, err = lock(db.fence, dir); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, db.lock.Close())
+		}
+	}()
+	created, err := checkFormat(opts.FS, dir)
+	if err != nil {
+		return nil, err
+	}
+	if !created {
+		if opts.ReadOnly {
+			return nil, fmt.Errorf("%s is not a data directory: it has no %s file", dir, formatName)
+		}
+		if err := writeFormat(opts.FS, dir); err != nil {
+			return nil, err
+		}
+	}
+	if err := db.openPebble(log); err != nil {
+		return nil, err
+	}
+	return db, nil
+}
+
+func lock(fe *fence, dir string) (io.Closer, error) {
+	l, err := fe.Lock(fe.PathJoin(dir, lockName))
+	switch {
+	case err == nil:
+		return l, nil
+	case isNotWritable(err):
+		return nil, fmt.Errorf("the data directory %s is not writable: give the node's user the right to write there: %w", dir, err)
+	default:
+		return nil, fmt.Errorf("the data directory %s is in use: stop the other cityproof process (or choose another directory): %w", dir, err)
+	}
+}
+
+// openPebble opens the database under the fence. A failed write during opening is an error of Open, not a halt.
+func (d *DB) openPebble(log *slog.Logger) (err error) {
+	path := d.fs.PathJoin(d.dir, pebbleName)
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("opening the database %s: %v", path, r)
+		}
+	}()
+	p, err := pebble.Open(path, d.pebbleOptions(log))
+	if err != nil {
+		close(d.fence.closing)
+		if pebble.IsCorruptionError(err) {
+			return fmt.Errorf("the database %s is damaged: restore it from a backup or from a mirror: %w", path, err)
+		}
+		return fmt.Errorf("opening the database %s: %w", path, err)
+	}
+	if halted := d.fence.err(); halted != nil {
+		close(d.fence.closing)
+		return fmt.Errorf("opening the database %s: %w", path, errors.Join(halted, p.Close()))
+	}
+	d.pebble = p
+	return nil
+}
+
+func (d *DB) pebbleOptions(log *slog.Logger) *pebble.Options {
+	listener := d.listener(log)
+	o := &pebble.Options{
+		FS:                          d.fence,
+		FormatMajorVersion:          pebble.FormatValueSeparation,
+		ReadOnly:                    d.readOnly,
+		ErrorIfNotExists:            d.readOnly,
+		CacheSize:                   cacheSize,
+		MemTableSize:                memTableSize,
+		MemTableStopWritesThreshold: neverStall,
+		L0StopWritesThreshold:       neverStall,
+		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
+		Logger:                      pebbleLogger{log: log, halt: d.fence.halt},
+		EventListener:               &listener,
+	}
+	for i := range o.Levels {
+		// Nearly every look-up of an identity is for one that is not there.
+		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		o.Levels[i].FilterType = pebble.TableFilter
+	}
+	return o
+}
+
+// Err returns a *HaltedError once a write has failed, else nil.
+func (d *DB) Err() error { return d.fence.err() }
+
+// Halted is closed when the database halts.
+func (d *DB) Halted() <-chan struct{} { return d.fence.shut }
+
+// Halt stops all writing for the rest of the process, for a caller that has found the stored data to be wrong.
+func (d *DB) Halt(cause error) { d.fence.halt(cause) }
+
+// ReadOnly says whether the database was opened read-only.
+func (d *DB) ReadOnly() bool { return d.readOnly }
+
+// Reader gives read access to everything committed, and, for the instant of a sync, to what is just being committed:
+// a value that was not read through the batch may be one whose commit then fails.
+func (d *DB) Reader() pebble.Reader { return d.pebble }
+
+// Get returns a copy of the value of key, or pebble.ErrNotFound.
+func (d *DB) Get(key []byte) ([]byte, error) {
+	v, closer, err := d.pebble.Get(key)
+	if err != nil {
+		return nil, err
+	}
+	out := append(make([]byte, 0, len(v)), v...)
+	return out, closer.Close()
+}
+
+// NewSnapshot returns a view of the database as it is now. It must be closed; while it is open, Purge refuses to run.
+func (d *DB) NewSnapshot() *pebble.Snapshot { return d.pebble.NewSnapshot() }
+
+// NewIndexedBatch returns an empty batch that can be read as if it were committed.
+func (d *DB) NewIndexedBatch() *pebble.Batch { return d.pebble.NewIndexedBatch() }
+
+// NewBatch returns an empty batch.
+func (d *DB) NewBatch() *pebble.Batch { return d.pebble.NewBatch() }
+
+// Metrics returns Pebble's counters.
+func (d *DB) Metrics() *pebble.Metrics { return d.pebble.Metrics() }
+
+// Commit applies b and returns once it is synced. After an error the database has halted, unless it was opened
+// read-only; b may or may not survive a restart, so the caller must tell nobody that it does. The caller still closes b.
+//
+// It first waits while flushes or compactions are behind. Pebble would do so too, but nothing could end that wait after a
+// failure, so its own limits are set out of reach.
+func (d *DB) Commit(b *pebble.Batch) (err error) {
+	if d.readOnly {
+		return ErrReadOnly
+	}
+	if err := d.waitForRoom(b.Len()); err != nil {
+		return err
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			d.wedgedMu.Lock()
+			d.wedged = true
+			d.wedgedMu.Unlock()
+			d.fence.halt(fmt.Errorf("committing a batch: %v", r))
+			err = d.fence.err()
+		}
+	}()
+	if err := d.pebble.ApplyNoSyncWait(b, pebble.Sync); err != nil {
+		d.fence.halt(fmt.Errorf("committing a batch: %w", err))
+		return d.fence.err()
+	}
+	if err := b.SyncWait(); err != nil {
+		d.fence.halt(fmt.Errorf("syncing a batch: %w", err))
+	}
+	// The fence hides errors of the log from Pebble: this is where they come out.
+	return d.fence.err()
+}
+
+// waitForRoom blocks while Pebble's backlog is too large, until it is not or the database halts.
+func (d *DB) waitForRoom(n int) error {
+	d.roomMu.Lock()
+	defer d.roomMu.Unlock()
+	if d.sinceRoom += n; d.sinceRoom < roomEvery {
+		return d.fence.err()
+	}
+	d.sinceRoom = 0
+	for {
+		m := d.pebble.Metrics()
+		if m.MemTable.Count <= maxMemTables && m.Levels[0].Sublevels <= maxSublevels {
+			return d.fence.err()
+		}
+		select {
+		case <-d.progress:
+		case <-d.fence.shut:
+			return d.fence.err()
+		}
+	}
+}
+
+// Checkpoint writes a consistent copy of the data directory to destDir, which must not exist, while the database is in
+// use. Tables are hard links where the file system allows. FORMAT is written last: without it, Open refuses the copy.
+func (d *DB) Checkpoint(destDir string) error {
+	if _, err := d.fs.Stat(destDir); err == nil {
+		return fmt.Errorf("writing a backup: %s exists already: choose a new directory", destDir)
+	}
+	if d.fence.inside(destDir) {
+		return fmt.Errorf("writing a backup: %s is inside the database", destDir)
+	}
+	if err := d.pebble.Checkpoint(d.fs.PathJoin(destDir, pebbleName)); err != nil {
+		return fmt.Errorf("writing a backup to %s: %w", destDir, err)
+	}
+	if err := writeFormat(d.fs, destDir); err != nil {
+		return fmt.Errorf("writing a backup: %w", err)
+	}
+	return nil
+}
+
+// CompactAll rewrites the whole database into its lowest level, for measurements and after large deletions.
+func (d *DB) CompactAll(ctx context.Context) error {
+	return d.pebble.Compact(ctx, []byte{0}, []byte{0xff}, true)
+}
+
+// Close closes the database and gives up the lock. Every snapshot, iterator and batch must be closed before. It returns
+// the reason if the database had halted.
+func (d *DB) Close() error {
+	close(d.fence.closing)
+	err := d.fence.err()
+	d.wedgedMu.Lock()
+	wedged := d.wedged
+	d.wedgedMu.Unlock()
+	if !wedged {
+		err = errors.Join(err, d.pebble.Close())
+	}
+	return errors.Join(err, d.lock.Close())
+}

@@ -76,9 +76,10 @@ func ConsentLegalBasis(scheme Scheme, code string) bool {
 }
 
 // SpecialCategoryData reports whether a kind of personal data is a special category (health, belief, origin,
-// biometrics …), which a data use that says special_category = false contradicts.
+// biometrics …), which a data use that says special_category = false contradicts. Ethnicity counts, though the
+// source lists only EthnicOrigin as one.
 func SpecialCategoryData(scheme Scheme, code string) bool {
-	return scheme == DPVPD && IsA(DPVPD, code, "SpecialCategoryPersonalData")
+	return scheme == DPVPD && isAny(DPVPD, code, "SpecialCategoryPersonalData", "Ethnicity")
 }
 
 // NonPersonalData reports whether a kind of data concerns no identifiable person.

@@ -26,7 +26,7 @@ func (e *UnknownError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "unknown code %q in %s", clip(e.Word), joinSchemes(e.Schemes))
 	if len(e.Elsewhere) > 0 {
-		fmt.Fprintf(&b, "; it is a code of %s", e.Elsewhere[0].Scheme)
+		fmt.Fprintf(&b, "; %s is a code of %s", e.Elsewhere[0].Code, e.Elsewhere[0].Scheme)
 	}
 	if len(e.Suggestions) > 0 {
 		fmt.Fprintf(&b, "; did you mean %s?", joinCodes(e.Suggestions))

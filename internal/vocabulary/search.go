@@ -64,7 +64,16 @@ func search(terms []Term, query string) []Term {
 			most = max(most, matched)
 		}
 	}
-	hits = slices.DeleteFunc(hits, func(h hit) bool { return h.matched < most })
+	// A word with a wrong letter counts only where no term has the word as it was written.
+	best := noMatch
+	for _, h := range hits {
+		if h.matched == most {
+			best = min(best, h.rank)
+		}
+	}
+	hits = slices.DeleteFunc(hits, func(h hit) bool {
+		return h.matched < most || h.rank == rankTypo && best < rankTypo
+	})
 	// Stable: equal hits keep the order of their kind and data file.
 	slices.SortStableFunc(hits, func(a, b hit) int {
 		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(len(a.term.Code), len(b.term.Code)))
@@ -128,7 +137,10 @@ func matchWord(w string, code, label, gloss []string) int {
 	equal := func(tok string) bool { return tok == w }
 	prefix := func(tok string) bool { return strings.HasPrefix(tok, w) }
 	inside := func(tok string) bool { return len(w) >= 3 && strings.Contains(tok, w) }
-	typo := func(tok string) bool { return len(w) >= 4 && distance(tok, w, 1) <= 1 }
+	// A number with another digit is another number, not a slip: ISO 37122 is not ISO 37123.
+	typo := func(tok string) bool {
+		return len(w) >= 4 && !strings.ContainsAny(w, "0123456789") && distance(tok, w, 1) <= 1
+	}
 	switch {
 	case w == "":
 		return noMatch

@@ -149,24 +149,34 @@ func loadTranslations(fsys fs.FS, s Scheme) (map[string]map[string]text, error) 
 	}
 	byLang := make(map[string]map[string]text, len(names))
 	for _, name := range names {
-		data, err := fs.ReadFile(fsys, name)
-		if err != nil {
-			return nil, fmt.Errorf("reading %s: %w", name, err)
+		lang := strings.ToLower(path.Base(path.Dir(name)))
+		if byLang[lang], err = loadTranslation(fsys, name); err != nil {
+			return nil, err
 		}
-		byCode := make(map[string]text)
-		err = parseRows(string(data), "code\tlabel\tgloss", func(f []string) error {
-			if f[0] == "" || f[1] == "" {
-				return errors.New("code or label is empty")
-			}
-			byCode[f[0]] = text{label: f[1], gloss: f[2]}
-			return nil
-		})
-		if err != nil {
-			return nil, fmt.Errorf("parsing %s: %w", name, err)
-		}
-		byLang[strings.ToLower(path.Base(path.Dir(name)))] = byCode
 	}
 	return byLang, nil
+}
+
+func loadTranslation(fsys fs.FS, name string) (map[string]text, error) {
+	data, err := fs.ReadFile(fsys, name)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", name, err)
+	}
+	byCode := make(map[string]text)
+	err = parseRows(string(data), "code\tlabel\tgloss", func(f []string) error {
+		if f[0] == "" || f[1] == "" {
+			return errors.New("code or label is empty")
+		}
+		if _, ok := byCode[f[0]]; ok {
+			return fmt.Errorf("code %q occurs twice", f[0])
+		}
+		byCode[f[0]] = text{label: f[1], gloss: f[2]}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("parsing %s: %w", name, err)
+	}
+	return byCode, nil
 }
 
 // parseRows calls each with the fields of every row under the header, "-" turned into "". Lines that start
@@ -224,7 +234,7 @@ func hashFiles(fsys fs.FS) string {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(h, "%s %d\n", name, len(data))
+		h.Write(fmt.Appendf(nil, "%s %d\n", name, len(data)))
 		h.Write(data)
 		return nil
 	})

@@ -38,6 +38,7 @@ const (
 	rankWordPrefix
 	rankInside
 	rankGloss
+	rankCodeTypo
 	rankTypo
 	noMatch
 )
@@ -72,7 +73,7 @@ func search(terms []Term, query string) []Term {
 		}
 	}
 	hits = slices.DeleteFunc(hits, func(h hit) bool {
-		return h.matched < most || h.rank == rankTypo && best < rankTypo
+		return h.matched < most || h.rank >= rankCodeTypo && best < rankCodeTypo
 	})
 	// Stable: equal hits keep the order of their kind and data file.
 	slices.SortStableFunc(hits, func(a, b hit) int {
@@ -154,7 +155,9 @@ func matchWord(w string, code, label, gloss []string) int {
 		return rankInside
 	case in(gloss, equal), len(w) >= 3 && in(gloss, prefix):
 		return rankGloss
-	case in(code, typo), in(label, typo):
+	case in(code, typo):
+		return rankCodeTypo
+	case in(label, typo):
 		return rankTypo
 	}
 	return noMatch

@@ -7,8 +7,8 @@ import (
 	"unicode"
 )
 
-// maxWord is the longest word, in bytes, that is compared with the lists other than byte for byte. No code
-// or alias comes near it, and it keeps the cost of a hostile input small (I8).
+// maxWord is the longest word, in bytes, that is searched for or repeated in a message. No code, alias or label
+// comes near it, and comparing a longer one with every label would let a hostile input cost too much (I8).
 const maxWord = 200
 
 // maxSuggestions is how many "did you mean" terms an error carries.
@@ -75,9 +75,6 @@ func (c *catalog) resolve(schemes []Scheme, word string, accept func(Term) bool)
 		if t, ok := c.lookup(s, word); ok && accept(t) {
 			return t, nil
 		}
-	}
-	if len(word) > maxWord {
-		return Term{}, &UnknownError{Word: word, Schemes: slices.Clone(schemes)}
 	}
 	switch matches := c.folded(schemes, word, accept); len(matches) {
 	case 0:

@@ -89,19 +89,13 @@ func search(terms []Term, query string) []Term {
 // match returns how many chunks of the query fit the term, and the worst rank among those.
 func match(t Term, query string, chunks []string) (matched, rank int) {
 	q := fold(query)
-	whole := noMatch
-	switch code, label := fold(t.Code), fold(t.row.label); {
-	case q == code:
-		whole = rankExact
+	switch {
+	case q == fold(t.Code):
+		return len(chunks), rankExact
 	case slices.ContainsFunc(t.row.aliases, func(a string) bool { return fold(a) == q }):
-		whole = rankAlias
-	case strings.HasPrefix(label, q):
-		whole = rankLabelPrefix
-	case len(q) >= 4 && (strings.Contains(code, q) || strings.Contains(label, q)):
-		whole = rankInside
-	}
-	if whole <= rankLabelPrefix {
-		return len(chunks), whole
+		return len(chunks), rankAlias
+	case strings.HasPrefix(fold(t.row.label), q):
+		return len(chunks), rankLabelPrefix
 	}
 	code, label, gloss := tokens(t.Code), tokens(t.row.label), tokens(t.row.gloss)
 	for _, a := range t.row.aliases {
@@ -112,9 +106,6 @@ func match(t Term, query string, chunks []string) (matched, rank int) {
 			matched++
 			rank = max(rank, r)
 		}
-	}
-	if whole < noMatch && (matched < len(chunks) || whole < rank) {
-		return len(chunks), whole
 	}
 	return matched, rank
 }

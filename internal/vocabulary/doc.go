@@ -14,6 +14,10 @@
 //   - STANDARD: customary designations of standards.
 //   - LOCAL: Cityproof's own terms.
 //
+// Three codes that DTPR lists as purposes (content_moderation, risk_assessment, translation_language) are taken
+// as processing too, because cities use them for both. DTPR's own privacy_transformation is processing, no harm.
+// DPV's roots (Purpose, LegalBasis, Capability) are left out: who names only those has said nothing.
+//
 // Only the identifiers and the parent relations come from the sources; every label and gloss is our own. A code that
 // its source retires stays here: old declarations use it.
 //

@@ -67,7 +67,7 @@ func TestResolveTakesOtherSpellingsAndAliases(t *testing.T) {
 		{"right", "notice", "right_to_notice"},
 		{"data", "vehicle_license_number", "VehicalLicenseNumber"},
 		{"subject", "children", "Child"},
-		{"subject", "residents", "resident"},
+		{"data", "movement pattern", "movement_pattern"},
 		{"standard", "ISO 37122", "ISO-37122"},
 		{"standard", "ISO/IEC 29134", "ISO-IEC-29134"},
 		{"standard", "iso 27001", "ISO-IEC-27001"},
@@ -92,6 +92,31 @@ func TestEveryCodeAndAliasResolvesToItsTerm(t *testing.T) {
 			for _, word := range append(term.Aliases(), term.Code, strings.ToUpper(term.Code)) {
 				if got, err := vocabulary.ResolveKind(k.Name, word); err != nil || got != term {
 					t.Errorf("ResolveKind(%q, %q) = %v, %v, want %v", k.Name, word, got, err, term)
+				}
+			}
+		}
+	}
+}
+
+// TestFieldsOfSeveralSchemesHaveNoAmbiguousWord takes the lists of schemes that single fields allow.
+func TestFieldsOfSeveralSchemesHaveNoAmbiguousWord(t *testing.T) {
+	for field, schemes := range map[string][]vocabulary.Scheme{
+		"nil statement":     {vocabulary.DPVAI, vocabulary.DTPRDeviceTech, vocabulary.Local},
+		"commitment target": {vocabulary.GSCAPolicy, vocabulary.GSCAPrinciple, vocabulary.Standard, vocabulary.Local},
+		"tech":              {vocabulary.DTPRDeviceTech, vocabulary.Local},
+		"capabilities":      {vocabulary.DPVAI, vocabulary.Local},
+		"purpose":           {vocabulary.DTPRPurpose, vocabulary.DPVPurpose},
+		"categories":        {vocabulary.DPVPD, vocabulary.Local},
+	} {
+		for _, s := range schemes {
+			for _, term := range vocabulary.Terms(s) {
+				for _, word := range append(term.Aliases(), strings.ToUpper(term.Code)) {
+					if term.Code == vocabulary.Other {
+						continue
+					}
+					if got, err := vocabulary.Resolve(schemes, word); err != nil || got != term {
+						t.Errorf("%s: Resolve(%q) = %v, %v, want %v", field, word, got, err, term)
+					}
 				}
 			}
 		}

@@ -111,7 +111,7 @@ func TestSearchKeepsToItsKind(t *testing.T) {
 
 // TestEveryLocalTermHasAKindOfItsOwn: a LOCAL term without a flag would be found only under "local".
 func TestEveryLocalTermHasAKindOfItsOwn(t *testing.T) {
-	fields := vocabulary.FlagTech | vocabulary.FlagCapability | vocabulary.FlagSubject
+	fields := vocabulary.FlagTech | vocabulary.FlagCapability | vocabulary.FlagData
 	for _, term := range vocabulary.Terms(vocabulary.Local) {
 		if term.Code != vocabulary.Other && term.Flags&fields == 0 {
 			t.Errorf("%v is meant for no field", term)

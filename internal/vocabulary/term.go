@@ -13,17 +13,17 @@ const (
 	FlagOther Flags = 1 << iota
 	// FlagFoundational marks the five model policies that every member is expected to adopt (O-26).
 	FlagFoundational
-	// FlagCapability, FlagTech and FlagSubject say which field a LOCAL term is meant for.
+	// FlagCapability, FlagTech and FlagData say which field a LOCAL term is meant for.
 	FlagCapability
 	FlagTech
-	FlagSubject
+	FlagData
 )
 
 var flagNames = map[string]Flags{
 	"foundational": FlagFoundational,
 	"capability":   FlagCapability,
 	"tech":         FlagTech,
-	"subject":      FlagSubject,
+	"data":         FlagData,
 }
 
 // A Term is one code of one scheme. Terms are small, comparable with == and safe to copy and to share

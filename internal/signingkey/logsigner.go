@@ -1,0 +1,163 @@
+package signingkey
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/cityproof/cityproof/internal/checkpoint"
+	"github.com/cityproof/cityproof/internal/proof"
+)
+
+// ErrHalted says that a log signer has met something that it can't explain and
+// signs no more until an operator has looked.
+var ErrHalted = errors.New("signing is halted")
+
+// RollbackError says that a checkpoint was asked for that does not go forward
+// from the last signed one (invariant I2).
+type RollbackError struct {
+	Last, Asked checkpoint.Checkpoint
+}
+
+func (e *RollbackError) Error() string {
+	return fmt.Sprintf("refusing to sign size %d, root %s: size %d, root %s is signed already",
+		e.Asked.Size, e.Asked.Root, e.Last.Size, e.Last.Root)
+}
+
+// LogSigner signs a log's checkpoints and never two roots for one size.
+type LogSigner struct {
+	origin    string
+	signers   []*checkpoint.Signer
+	verifiers []*checkpoint.Verifier
+
+	mu     sync.Mutex // guards the following
+	state  *State
+	last   *checkpoint.Verified // nil: nothing signed yet
+	halted error
+}
+
+// NewLogSigner returns the signer of the log named origin with its Ed25519 and
+// ML-DSA-44 keys. A last note in state must be by exactly these keys: else keys
+// and state belong to different logs.
+func NewLogSigner(origin string, ed, pq *Key, state *State) (*LogSigner, error) {
+	s := &LogSigner{origin: origin, state: state}
+	for _, k := range []struct {
+		key *Key
+		alg Algorithm
+		typ checkpoint.KeyType
+	}{{ed, Ed25519, checkpoint.TypeEd25519}, {pq, MLDSA44, checkpoint.TypeMLDSA44}} {
+		if k.key.Role != Log || k.key.Algorithm != k.alg {
+			return nil, fmt.Errorf("making log signer: want a log key of %s, not the %s key %q of %s", k.alg, k.key.Role, k.key.Label, k.key.Algorithm)
+		}
+		signer, err := checkpoint.NewSigner(origin, k.typ, k.key.Signer())
+		if err != nil {
+			return nil, fmt.Errorf("making log signer: %w", err)
+		}
+		verifier, err := checkpoint.NewVerifier(signer.Key())
+		if err != nil {
+			return nil, fmt.Errorf("making log signer: %w", err)
+		}
+		s.signers, s.verifiers = append(s.signers, signer), append(s.verifiers, verifier)
+	}
+	if note := state.Last(); note != nil {
+		last, err := checkpoint.Verify(note, s.verifiers, nil)
+		if err != nil {
+			return nil, fmt.Errorf("making log signer: lastsigned is not by this log's keys: %w", err)
+		}
+		s.last = last
+	}
+	return s, nil
+}
+
+// Origin is the log's name.
+func (s *LogSigner) Origin() string { return s.origin }
+
+// VKeys are the keys that sign, as C2SP vkeys: Ed25519, then ML-DSA-44.
+func (s *LogSigner) VKeys() []string {
+	var out []string
+	for _, signer := range s.signers {
+		out = append(out, signer.Key().String())
+	}
+	return out
+}
+
+// Last returns the last signed checkpoint and its note; ok is false if there is
+// none yet.
+func (s *LogSigner) Last() (c checkpoint.Checkpoint, note []byte, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.last == nil {
+		return checkpoint.Checkpoint{Origin: s.origin, Root: proof.EmptyRoot()}, nil, false
+	}
+	return s.last.Checkpoint, s.state.Last(), true
+}
+
+// Sign signs the checkpoint of size and root, which must extend the last signed
+// one (the caller has checked that), keeps it as the last signed one, and returns
+// the note. The same size and root again returns the note that exists. Its time
+// never goes back, even if the clock does.
+func (s *LogSigner) Sign(size uint64, root proof.Hash, now time.Time) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.halted != nil {
+		return nil, s.halted
+	}
+	c := checkpoint.Checkpoint{Origin: s.origin, Size: size, Root: root}
+	if s.last != nil {
+		last := s.last.Checkpoint
+		switch {
+		case last.Size == size && last.Root == root:
+			return s.state.Last(), nil
+		case last.Size >= size:
+			return nil, s.halt(&RollbackError{Last: last, Asked: c})
+		}
+		now = s.notBeforeLast(now)
+	}
+	note, err := checkpoint.Sign(c, now, s.signers...)
+	if err != nil {
+		return nil, s.halt(err)
+	}
+	signed, err := checkpoint.Verify(note, s.verifiers, nil)
+	if err != nil {
+		return nil, s.halt(err)
+	}
+	if err := s.state.Swap(note); err != nil {
+		return nil, s.halt(err)
+	}
+	s.last = signed
+	return note, nil
+}
+
+func (s *LogSigner) notBeforeLast(now time.Time) time.Time {
+	for _, sig := range s.last.Log {
+		if t := time.Unix(int64(sig.Timestamp), 0); now.Before(t) { //nolint:gosec // the format bounds it to 2^63-1
+			now = t
+		}
+	}
+	return now
+}
+
+func (s *LogSigner) halt(cause error) error {
+	s.halted = fmt.Errorf("%w: %w", ErrHalted, cause)
+	return s.halted
+}
+
+// Halted returns why signing is halted, or nil.
+func (s *LogSigner) Halted() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.halted
+}
+
+// Halt stops signing for good in this process.
+func (s *LogSigner) Halt(cause error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.halted == nil {
+		_ = s.halt(cause)
+	}
+}
+
+// Close gives the state directory back.
+func (s *LogSigner) Close() error { return s.state.Close() }

@@ -63,7 +63,7 @@ func ParseBase64(s string) ([]byte, error) {
 // MaxSize. strconv.FormatUint is its inverse.
 func ParseSize(s string) (uint64, error) {
 	if len(s) > maxSizeDigits {
-		return 0, fmt.Errorf("parsing number: %d digits, at most %d allowed", len(s), maxSizeDigits)
+		return 0, fmt.Errorf("parsing number: %d characters, at most %d allowed", len(s), maxSizeDigits)
 	}
 	n, err := strconv.ParseUint(s, 10, 63)
 	if err != nil || strconv.FormatUint(n, 10) != s {

@@ -15,8 +15,9 @@ import (
 // names in this package's encoding. It is safe for concurrent use.
 //
 // Types must be made for it: every singular scalar `optional`, no 64-bit
-// integers, floats, maps or groups, no message that holds itself. NewCodec
-// refuses others, so a proto that breaks the rule fails the first test.
+// integers, floats, maps or groups, no enum with two names for one value, no
+// message that holds itself. NewCodec refuses others, so a proto that breaks the
+// rule fails the first test.
 type Codec struct {
 	root *plan
 }
@@ -76,9 +77,14 @@ func compileField(fd protoreflect.FieldDescriptor, done map[protoreflect.FullNam
 	case protoreflect.StringKind, protoreflect.BytesKind, protoreflect.BoolKind,
 		protoreflect.Int32Kind, protoreflect.Uint32Kind:
 	case protoreflect.EnumKind:
-		f.enums = map[string]protoreflect.EnumNumber{}
-		for i := range fd.Enum().Values().Len() {
-			if v := fd.Enum().Values().Get(i); v.Number() != 0 {
+		values := fd.Enum().Values()
+		f.enums = make(map[string]protoreflect.EnumNumber, values.Len())
+		for i := range values.Len() {
+			v := values.Get(i)
+			if values.ByNumber(v.Number()) != v {
+				return f, fmt.Errorf("enum %s has two names for %d", fd.Enum().FullName(), v.Number())
+			}
+			if v.Number() != 0 {
 				f.enums[string(v.Name())] = v.Number()
 			}
 		}
@@ -114,11 +120,11 @@ func (p *plan) decode(d *Decoder, m protoreflect.Message) error {
 			next++
 		}
 		if next == len(p.fields) || p.fields[next].name != string(key) {
-			return d.fail(fmt.Sprintf("unknown key %q", key))
+			return d.fail("unknown key " + Quote(key))
 		}
 		f := &p.fields[next]
 		if f.oneof != nil && m.WhichOneof(f.oneof) != nil {
-			return d.fail(fmt.Sprintf("%q and %q exclude each other", m.WhichOneof(f.oneof).Name(), key))
+			return d.fail(fmt.Sprintf("%q and %q exclude each other", m.WhichOneof(f.oneof).Name(), f.name))
 		}
 		return inField(f.name, f.decode(d, m))
 	})
@@ -167,7 +173,7 @@ func (f *field) scalar(d *Decoder) (protoreflect.Value, error) {
 		n, ok := f.enums[s]
 		if !ok {
 			d.i = start
-			return protoreflect.Value{}, d.fail(fmt.Sprintf("unknown value %q", s))
+			return protoreflect.Value{}, d.fail("unknown value " + Quote(s))
 		}
 		return protoreflect.ValueOfEnum(n), nil
 	case protoreflect.Int32Kind, protoreflect.Uint32Kind:

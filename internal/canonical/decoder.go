@@ -2,7 +2,9 @@ package canonical
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"strconv"
 	"unicode/utf8"
 )
 
@@ -42,6 +44,16 @@ func (d *Decoder) End() error {
 		return d.fail("something follows the end of the value")
 	}
 	return nil
+}
+
+// Quote quotes s for an error message, shortened: hostile input chooses s, and
+// must not choose how much of it reaches a log or a terminal.
+func Quote[T ~string | ~[]byte](s T) string {
+	const most = 60
+	if len(s) <= most {
+		return strconv.Quote(string(s))
+	}
+	return strconv.Quote(string(s[:most])) + "…"
 }
 
 func (d *Decoder) fail(problem string) error {
@@ -84,9 +96,9 @@ func (d *Decoder) Object(member func(key []byte) error) error {
 		if last != nil && string(key) <= string(last) {
 			d.i = start
 			if string(key) == string(last) {
-				return d.fail(fmt.Sprintf("key %q is repeated", key))
+				return d.fail(fmt.Sprintf("key %s is repeated", Quote(key)))
 			}
-			return d.fail(fmt.Sprintf("key %q is out of order", key))
+			return d.fail(fmt.Sprintf("key %s is out of order", Quote(key)))
 		}
 		last = key
 		if err := d.expect(':'); err != nil {
@@ -344,12 +356,12 @@ func (d *Decoder) Bytes() ([]byte, error) {
 func ParseBase64(s string) ([]byte, error) {
 	for i := range len(s) {
 		if s[i] == '\n' || s[i] == '\r' {
-			return nil, fmt.Errorf("base64 holds a line break")
+			return nil, errors.New("base64 holds a line break")
 		}
 	}
 	b, err := base64.StdEncoding.Strict().DecodeString(s)
 	if err != nil {
-		return nil, fmt.Errorf("not standard base64 with padding")
+		return nil, errors.New("not standard base64 with padding and zero unused bits")
 	}
 	return b, nil
 }

@@ -3,6 +3,7 @@ package declaration
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -31,13 +32,19 @@ func ParseBody(b []byte) (*declarationv1.Body, error) {
 		return nil, fmt.Errorf("parsing body: %w", err)
 	}
 	if _, ok := KindOf(body); !ok {
-		return nil, fmt.Errorf("parsing body: it holds no record")
+		return nil, fmt.Errorf("parsing body: %w", errNoRecord)
 	}
 	return body, nil
 }
 
-// FormatBody writes the canonical bytes of a body: what is hashed and stored.
+var errNoRecord = errors.New("it holds no record")
+
+// FormatBody writes the canonical bytes of a body: what is hashed and stored. It
+// writes nothing that ParseBody would not read.
 func FormatBody(body *declarationv1.Body) ([]byte, error) {
+	if _, ok := KindOf(body); !ok {
+		return nil, fmt.Errorf("formatting body: %w", errNoRecord)
+	}
 	b, err := bodyCodec().Marshal(body)
 	if err != nil {
 		return nil, fmt.Errorf("formatting body: %w", err)

@@ -6,6 +6,29 @@ import (
 	"github.com/cityproof/cityproof/internal/proof"
 )
 
+// PlaceError says that a statement belongs to another log, or speaks for another
+// city than the log's owner (T-09; frozen for schema 1).
+type PlaceError struct {
+	Field     string // "log" or "city"
+	Got, Want string
+}
+
+func (e *PlaceError) Error() string {
+	return fmt.Sprintf("the statement is for %s %s, not for %s", e.Field, e.Got, e.Want)
+}
+
+// CheckPlace checks that s is for the log of that origin and speaks for its
+// owner. An empty city leaves the owner unchecked. Errors are *PlaceError.
+func (s *Statement) CheckPlace(origin, city string) error {
+	if s.Log != origin {
+		return &PlaceError{"log", s.Log, origin}
+	}
+	if city != "" && s.City != city {
+		return &PlaceError{"city", s.City, city}
+	}
+	return nil
+}
+
 // Head is what the next revision of a subject must follow.
 type Head struct {
 	Revision  uint32

@@ -3,6 +3,8 @@ package declaration
 import (
 	"fmt"
 	"time"
+
+	"github.com/cityproof/cityproof/internal/canonical"
 )
 
 // Date is a day, or a month or year of which no more is known: Day, then Month,
@@ -30,7 +32,7 @@ func ParseDate(s string) (Date, error) {
 		d, ok = Date{t.Year(), int(t.Month()), t.Day()}, err == nil
 	}
 	if !ok || d.Year < 1000 || (len(s) == 7 && (d.Month < 1 || d.Month > 12)) {
-		return Date{}, fmt.Errorf("%q is no date: want YYYY, YYYY-MM or YYYY-MM-DD", s)
+		return Date{}, fmt.Errorf("%s is no date: want YYYY, YYYY-MM or YYYY-MM-DD", canonical.Quote(s))
 	}
 	return d, nil
 }

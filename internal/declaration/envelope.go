@@ -64,7 +64,7 @@ func ParseEnvelope(b []byte) (*Envelope, error) {
 		case "signatures":
 			err = d.Array(func(i int) error { return e.parseSignature(d, i) })
 		default:
-			err = fmt.Errorf("unknown key %q", key)
+			err = fmt.Errorf("unknown key %s", canonical.Quote(key))
 		}
 		return err
 	})
@@ -96,7 +96,7 @@ func (e *Envelope) parseSignature(d *canonical.Decoder, i int) error {
 				err = fmt.Errorf("a signature of %d bytes, want %d", len(s.Sig), ed25519.SignatureSize)
 			}
 		default:
-			err = fmt.Errorf("unknown key %q in a signature", key)
+			err = fmt.Errorf("unknown key %s in a signature", canonical.Quote(key))
 		}
 		return err
 	}); err != nil {
@@ -112,7 +112,8 @@ func (e *Envelope) parseSignature(d *canonical.Decoder, i int) error {
 	return nil
 }
 
-// Format writes the envelope as it goes into the log.
+// Format writes the envelope as it goes into the log. It must hold what
+// ParseEnvelope and Sign let through; Format does not check that.
 func (e *Envelope) Format() []byte {
 	b := append(make([]byte, 0, len(e.Payload)*4/3+400), `{"payload":`...)
 	b = canonical.AppendBytes(b, e.Payload)
@@ -168,15 +169,22 @@ func (e *Envelope) Verify(key func(KeyID) (ed25519.PublicKey, bool)) error {
 		if !ok {
 			return fmt.Errorf("%w (key id %s)", ErrUnknownKey, s.KeyID)
 		}
-		if !ed25519.Verify(pub, pae, s.Sig) {
+		if len(pub) != ed25519.PublicKeySize || !ed25519.Verify(pub, pae, s.Sig) {
 			return fmt.Errorf("%w (key id %s)", ErrBadSignature, s.KeyID)
 		}
 	}
 	return nil
 }
 
-// Sign wraps a payload and signs it with each key. Signers must be Ed25519.
+// Sign wraps a payload and signs it with each key. Signers must be Ed25519, 1 to
+// 8 in number, no key twice.
+//
+// Each signature is verified before it is returned: one made wrong by a fault is
+// useless, and with Ed25519 gives the private key away.
 func Sign(payloadType string, payload []byte, signers ...crypto.Signer) (*Envelope, error) {
+	if len(signers) == 0 || len(signers) > maxSignatures {
+		return nil, fmt.Errorf("signing statement: %d keys, want 1 to %d", len(signers), maxSignatures)
+	}
 	e := &Envelope{PayloadType: payloadType, Payload: payload}
 	pae := e.PAE()
 	for _, signer := range signers {
@@ -188,9 +196,15 @@ func Sign(payloadType string, payload []byte, signers ...crypto.Signer) (*Envelo
 		if err != nil {
 			return nil, fmt.Errorf("signing statement: %w", err)
 		}
+		if !ed25519.Verify(pub, pae, sig) {
+			return nil, fmt.Errorf("signing statement: the key made a bad signature: %w", ErrBadSignature)
+		}
 		e.Signatures = append(e.Signatures, Signature{KeyIDOf(pub), sig})
 	}
 	slices.SortFunc(e.Signatures, func(a, b Signature) int { return bytes.Compare(a.KeyID[:], b.KeyID[:]) })
+	if _, err := ParseEnvelope(e.Format()); err != nil {
+		return nil, fmt.Errorf("signing statement: %w", err) // a key given twice, too long
+	}
 	return e, nil
 }
 
@@ -206,14 +220,22 @@ type Signed struct {
 	Statement *Statement
 }
 
-// ParseSigned reads an entry that holds a statement.
+// PayloadTypeError says that an envelope holds something else than a statement.
+type PayloadTypeError struct{ PayloadType string }
+
+func (e *PayloadTypeError) Error() string {
+	return fmt.Sprintf("reading entry: payload type %s is not a statement's", canonical.Quote(e.PayloadType))
+}
+
+// ParseSigned reads an entry that holds a statement. Of what is well-formed and
+// no statement of schema 1, errors are *PayloadTypeError and *UnknownSchemaError.
 func ParseSigned(entry []byte) (*Signed, error) {
 	e, err := ParseEnvelope(entry)
 	if err != nil {
 		return nil, err
 	}
 	if e.PayloadType != PayloadType {
-		return nil, fmt.Errorf("parsing envelope: payload type %q is not a statement's", e.PayloadType)
+		return nil, &PayloadTypeError{e.PayloadType}
 	}
 	s, err := ParseStatement(e.Payload)
 	if err != nil {

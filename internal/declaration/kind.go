@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/cityproof/cityproof/internal/canonical"
 )
 
 // Kind is a kind of record: the name of its field in Body.record.
@@ -57,7 +59,7 @@ func KindByPrefix(prefix string) (Kind, error) {
 			return k, nil
 		}
 	}
-	return "", fmt.Errorf("unknown kind of subject %q: want mem, dep, use, asm, com, svc, not or fin", prefix)
+	return "", fmt.Errorf("unknown kind of subject %s: want mem, dep, use, asm, com, svc, not or fin", canonical.Quote(prefix))
 }
 
 // maxSubjectNumber follows from the nine digits of the subject pattern.
@@ -75,7 +77,7 @@ type Subject struct {
 func ParseSubject(s string) (Subject, error) {
 	prefix, number, ok := strings.Cut(s, "/")
 	if !ok {
-		return Subject{}, fmt.Errorf("%q is no subject: want for example dep/17", s)
+		return Subject{}, fmt.Errorf("%s is no subject: want for example dep/17", canonical.Quote(s))
 	}
 	kind, err := KindByPrefix(prefix)
 	if err != nil {
@@ -83,7 +85,7 @@ func ParseSubject(s string) (Subject, error) {
 	}
 	n, err := strconv.ParseUint(number, 10, 32)
 	if err != nil || n == 0 || n > maxSubjectNumber || strconv.FormatUint(n, 10) != number {
-		return Subject{}, fmt.Errorf("%q is no subject: the number must be 1 to %d", s, maxSubjectNumber)
+		return Subject{}, fmt.Errorf("%s is no subject: the number must be 1 to %d", canonical.Quote(s), maxSubjectNumber)
 	}
 	return Subject{Kind: kind, Number: uint32(n)}, nil
 }

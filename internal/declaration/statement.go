@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"github.com/cityproof/cityproof/internal/canonical"
 	"github.com/cityproof/cityproof/internal/proof"
@@ -71,21 +72,34 @@ func (e *UnknownSchemaError) Error() string {
 	return fmt.Sprintf("statement of schema %d; this program knows schema %d: use a newer version", e.Schema, Schema)
 }
 
-// ParseStatement reads a payload. It accepts exactly what Format writes; a
-// payload of another schema gives *UnknownSchemaError.
+// ParseStatement reads a payload of at most MaxEntry bytes. It accepts exactly
+// what Format writes; a payload of a later schema gives *UnknownSchemaError.
 func ParseStatement(payload []byte) (*Statement, error) {
+	if len(payload) > MaxEntry {
+		return nil, fmt.Errorf("parsing statement: %d bytes, more than %d", len(payload), MaxEntry)
+	}
 	s, err := parseStatement(payload)
 	if err == nil {
 		return s, nil
 	}
-	// Only for the error's sake: a later schema may have any form.
-	var other struct {
-		Schema int64 `json:"schema"`
-	}
-	if json.Unmarshal(payload, &other) == nil && other.Schema != Schema && other.Schema > 0 {
-		return nil, &UnknownSchemaError{other.Schema}
+	if n, ok := laterSchema(payload); ok {
+		return nil, &UnknownSchemaError{n}
 	}
 	return nil, fmt.Errorf("parsing statement: %w", err)
+}
+
+// laterSchema reports the schema of a payload from after this program's time. Of
+// such a payload only this is known: a JSON object with a member "schema", an
+// integer above ours in the spelling that is canonical here. What spells it
+// otherwise is malformed, not unknown.
+func laterSchema(payload []byte) (int64, bool) {
+	var members map[string]json.RawMessage
+	if !utf8.Valid(payload) || json.Unmarshal(payload, &members) != nil {
+		return 0, false
+	}
+	d := canonical.NewDecoder(members["schema"])
+	n, err := d.Integer()
+	return n, err == nil && d.End() == nil && n > Schema
 }
 
 // statementFields counts the keys that are always there; "previous" is extra.
@@ -113,7 +127,7 @@ func parseStatement(payload []byte) (*Statement, error) {
 		return nil, errors.New("a field is missing")
 	}
 	if kind != string(s.Subject.Kind) {
-		return nil, fmt.Errorf("kind %q does not agree with subject %s", kind, s.Subject)
+		return nil, fmt.Errorf("kind %s does not agree with subject %s", canonical.Quote(kind), s.Subject)
 	}
 	if (s.Revision == 1) != (s.Previous == proof.Hash{}) {
 		return nil, errors.New("previous must be absent at revision 1 and present after it")
@@ -142,7 +156,7 @@ func (s *Statement) parseField(d *canonical.Decoder, key string, kind *string) (
 		case err != nil:
 			return err
 		case key == "schema" && n != Schema:
-			return &UnknownSchemaError{n}
+			return fmt.Errorf("schema %d, want %d", n, Schema)
 		case key == "revision" && (n < 1 || n > maxSubjectNumber):
 			return fmt.Errorf("revision %d is out of range", n)
 		case key == "revision":
@@ -168,19 +182,19 @@ func (s *Statement) parseField(d *canonical.Decoder, key string, kind *string) (
 	case "operation":
 		s.Operation = Operation(v)
 		if s.Operation != Publish && s.Operation != Amend && s.Operation != Withdraw && s.Operation != Reinstate {
-			return fmt.Errorf("unknown operation %q", v)
+			return fmt.Errorf("unknown operation %s", canonical.Quote(v))
 		}
 	case "provenance":
 		s.Provenance = Provenance(v)
 		if s.Provenance != CityOwn && !s.Provenance.Imported() {
-			return fmt.Errorf("unknown provenance %q", v)
+			return fmt.Errorf("unknown provenance %s", canonical.Quote(v))
 		}
 	case "effective_on":
 		s.EffectiveOn, err = ParseDate(v)
 	case "declared_at":
 		s.DeclaredAt, err = parseTime(v)
 	default:
-		return fmt.Errorf("unknown key %q", key)
+		return fmt.Errorf("unknown key %s", canonical.Quote(key))
 	}
 	return err
 }
@@ -199,7 +213,7 @@ func (s *Statement) parseBodyRef(d *canonical.Decoder) error {
 			}
 			s.BodySize = uint32(max(n, 0)) //nolint:gosec // bounded above
 		default:
-			err = fmt.Errorf("unknown key %q in body", key)
+			err = fmt.Errorf("unknown key %s in body", canonical.Quote(key))
 		}
 		return err
 	}); err != nil {
@@ -231,13 +245,13 @@ func parseHex(v string) (h [sha256.Size]byte, err error) {
 func parseTime(v string) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339, v)
 	if err != nil || t.UTC().Format(time.RFC3339) != v || t.Year() < 1000 {
-		return time.Time{}, fmt.Errorf("%q is no time: want UTC in whole seconds, for example 2026-11-23T04:00:00Z", v)
+		return time.Time{}, fmt.Errorf("%s is no time: want UTC in whole seconds, for example 2026-11-23T04:00:00Z", canonical.Quote(v))
 	}
 	return t.UTC(), nil
 }
 
 // Format writes the payload: the bytes to sign. The statement must hold values
-// that ParseStatement accepts.
+// that ParseStatement accepts; Format does not check them.
 func (s *Statement) Format() []byte {
 	b := make([]byte, 0, 640)
 	str := func(key, v string) {

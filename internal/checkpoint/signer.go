@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"bytes"
 	"cmp"
 	"crypto"
 	"crypto/ed25519"
@@ -41,11 +42,7 @@ func NewSigner(name string, typ KeyType, key crypto.Signer) (*Signer, error) {
 	default:
 		return nil, fmt.Errorf("making signer %s: public key is a %T", name, pub)
 	}
-	k, err := NewVKey(name, typ, raw)
-	if err != nil {
-		return nil, fmt.Errorf("making signer %s: %w", name, err)
-	}
-	v, err := NewVerifier(k)
+	v, err := NewVerifier(VKey{Name: name, Type: typ, Key: bytes.Clone(raw)})
 	if err != nil {
 		return nil, fmt.Errorf("making signer %s: %w", name, err)
 	}

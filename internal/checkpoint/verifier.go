@@ -26,14 +26,7 @@ func NewVerifier(k VKey) (*Verifier, error) {
 	if err := k.check(); err != nil {
 		return nil, fmt.Errorf("making verifier: %w", err)
 	}
-	v := &Verifier{key: k, id: k.ID()}
-	if k.Type == TypeMLDSA44 {
-		var err error
-		if v.mldsa, err = k.publicMLDSA44(); err != nil {
-			return nil, fmt.Errorf("making verifier: %w: %w", ErrMalformed, err)
-		}
-	}
-	return v, nil
+	return newVerifier(k)
 }
 
 // ParseVerifier is ParseVKey and NewVerifier in one.
@@ -42,7 +35,19 @@ func ParseVerifier(vkey string) (*Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return NewVerifier(k)
+	return newVerifier(k)
+}
+
+// newVerifier takes a key that was checked.
+func newVerifier(k VKey) (*Verifier, error) {
+	v := &Verifier{key: k, id: k.ID()}
+	if k.Type == TypeMLDSA44 {
+		var err error
+		if v.mldsa, err = mldsa.NewPublicKey(mldsa.MLDSA44(), k.Key); err != nil {
+			return nil, fmt.Errorf("making verifier: %w: %w", ErrMalformed, err)
+		}
+	}
+	return v, nil
 }
 
 // Key returns the verifier's key.
@@ -85,7 +90,7 @@ func (v *Verifier) verify(text string, sig []byte) (timestamp uint64, err error)
 		}
 		return timestamp, nil
 	}
-	if !ed25519.Verify(v.key.publicEd25519(), msg, sig) {
+	if !ed25519.Verify(ed25519.PublicKey(v.key.Key), msg, sig) {
 		return 0, errNotValid
 	}
 	return timestamp, nil

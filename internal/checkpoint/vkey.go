@@ -2,7 +2,6 @@ package checkpoint
 
 import (
 	"bytes"
-	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
@@ -49,7 +48,8 @@ const (
 	maxVKeySize = MaxNameSize + len("+01234567+") + (1+mldsa.MLDSA44PublicKeySize+2)/3*4
 )
 
-// VKey is a verifier key: a public key with a name and a type. Values come from ParseVKey or NewVKey, which check them.
+// VKey is a verifier key: a public key with a name and a type. Values come from ParseVKey or NewVKey, which check them,
+// and are not changed afterwards: copies share the bytes of the key.
 type VKey struct {
 	Name string
 	Type KeyType
@@ -137,13 +137,4 @@ func ParseVKey(s string) (VKey, error) {
 		return VKey{}, fmt.Errorf("parsing verifier key: %w: key ID is not %s, the hash of name and key", ErrMalformed, want)
 	}
 	return k, nil
-}
-
-// publicEd25519 and publicMLDSA44 turn the checked bytes into the keys that the libraries want.
-func (k VKey) publicEd25519() ed25519.PublicKey {
-	return ed25519.PublicKey(k.Key)
-}
-
-func (k VKey) publicMLDSA44() (*mldsa.PublicKey, error) {
-	return mldsa.NewPublicKey(mldsa.MLDSA44(), k.Key)
 }

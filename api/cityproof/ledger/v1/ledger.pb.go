@@ -124,7 +124,10 @@ type GetLogResponse struct {
 	// Why the log takes no declarations now; empty when it does.
 	ReadOnly string `protobuf:"bytes,7,opt,name=read_only,json=readOnly,proto3" json:"read_only,omitempty"`
 	// Raw Ed25519 public keys that may publish now.
-	Publishers    [][]byte `protobuf:"bytes,8,rep,name=publishers,proto3" json:"publishers,omitempty"`
+	Publishers [][]byte `protobuf:"bytes,8,rep,name=publishers,proto3" json:"publishers,omitempty"`
+	// Host and port of this service over gRPC, for example
+	// "kanaalstad.example:8443"; empty when it is reached only through REST.
+	GrpcAddr      string `protobuf:"bytes,9,opt,name=grpc_addr,json=grpcAddr,proto3" json:"grpc_addr,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -213,6 +216,13 @@ func (x *GetLogResponse) GetPublishers() [][]byte {
 		return x.Publishers
 	}
 	return nil
+}
+
+func (x *GetLogResponse) GetGrpcAddr() string {
+	if x != nil {
+		return x.GrpcAddr
+	}
+	return ""
 }
 
 // Limits of one node, so that a client can split its work.
@@ -2206,7 +2216,7 @@ var File_cityproof_ledger_v1_ledger_proto protoreflect.FileDescriptor
 const file_cityproof_ledger_v1_ledger_proto_rawDesc = "" +
 	"\n" +
 	" cityproof/ledger/v1/ledger.proto\x12\x13cityproof.ledger.v1\x1a\x1cgoogle/api/annotations.proto\x1a.protoc-gen-openapiv2/options/annotations.proto\"\x0f\n" +
-	"\rGetLogRequest\"\xf7\x01\n" +
+	"\rGetLogRequest\"\x94\x02\n" +
 	"\x0eGetLogResponse\x12\x16\n" +
 	"\x06origin\x18\x01 \x01(\tR\x06origin\x12\x12\n" +
 	"\x04city\x18\x02 \x01(\tR\x04city\x12\x1b\n" +
@@ -2217,7 +2227,8 @@ const file_cityproof_ledger_v1_ledger_proto_rawDesc = "" +
 	"\tread_only\x18\a \x01(\tR\breadOnly\x12\x1e\n" +
 	"\n" +
 	"publishers\x18\b \x03(\fR\n" +
-	"publishers\"\xdc\x01\n" +
+	"publishers\x12\x1b\n" +
+	"\tgrpc_addr\x18\t \x01(\tR\bgrpcAddr\"\xdc\x01\n" +
 	"\x06Limits\x12\x1f\n" +
 	"\ventry_bytes\x18\x01 \x01(\rR\n" +
 	"entryBytes\x12\x1d\n" +

@@ -14,7 +14,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// Memory: up to maxMemTables+1 memtables, the block cache, and the buffers of two compactions; under 150 MiB in all.
+// Memory: up to maxMemTables memtables and one more, the block cache, and the buffers of two compactions; under 150 MiB in
+// all. The first memtables are small ones of which Pebble flushes several at once, so bytes are counted, not tables.
 const (
 	memTableSize = 16 << 20
 	cacheSize    = 32 << 20
@@ -291,7 +292,7 @@ func (d *DB) waitForRoom(n int) error {
 	d.sinceRoom = 0
 	for {
 		m := d.pebble.Metrics()
-		if m.MemTable.Count <= maxMemTables && m.Levels[0].Sublevels <= maxSublevels {
+		if m.MemTable.Size <= maxMemTables*memTableSize && m.Levels[0].Sublevels <= maxSublevels {
 			return d.fence.err()
 		}
 		select {

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"testing"
 	"time"
@@ -206,3 +207,5 @@ func testKeys(id declaration.KeyID) (ed25519.PublicKey, bool) {
 	}
 	return nil, false
 }
+
+func hexOf(b []byte) string { return hex.EncodeToString(b) }

@@ -208,19 +208,31 @@ func TestNoteFormatRefuses(t *testing.T) {
 		}
 		wantMalformed(t, err)
 	}
-	for name, b := range map[string][]byte{
-		"note over its limit": bytes.Repeat([]byte("a"), checkpoint.MaxNoteSize+1),
-	} {
-		if _, err := checkpoint.ParseNote(b); !errors.Is(err, checkpoint.ErrMalformed) {
-			t.Errorf("%s: ParseNote: %v", name, err)
-		}
-		if _, err := checkpoint.ParseSignatures(b); !errors.Is(err, checkpoint.ErrMalformed) {
-			t.Errorf("%s: ParseSignatures: %v", name, err)
-		}
-	}
 	for _, s := range []string{"", "\n", "x\n", "— a AAAAAAA=", "— a AAAAAAA=\n\n", "\n— a AAAAAAA=\n", "— a AAAAAAA=\r\n"} {
 		if sigs, err := checkpoint.ParseSignatures([]byte(s)); !errors.Is(err, checkpoint.ErrMalformed) {
 			t.Errorf("ParseSignatures(%q) = %v, %v", s, sigs, err)
+		}
+	}
+}
+
+// Notes and signature lines of exactly the largest size, and one byte more.
+func TestNoteSizeLimit(t *testing.T) {
+	const line = "— a AAAAAAA=\n"
+	for extra, want := range map[int]bool{0: true, 1: false} {
+		text := strings.Repeat("t", checkpoint.MaxNoteSize+extra-len("\n\n")-len(line)) + "\n"
+		n, err := checkpoint.ParseNote([]byte(text + "\n" + line))
+		if (err == nil) != want {
+			t.Errorf("note of %d bytes too many: %v", extra, err)
+		}
+		if n == nil {
+			n = &checkpoint.Note{Text: text, Sigs: []checkpoint.Signature{{Name: "a", Sig: []byte{0}}}}
+		}
+		if b, err := checkpoint.FormatNote(n); (err == nil) != want {
+			t.Errorf("FormatNote gives %d bytes: %v", len(b), err)
+		}
+		name := strings.Repeat("n", checkpoint.MaxNoteSize+extra-len(line)+1)
+		if _, err := checkpoint.ParseSignatures([]byte("— " + name + " AAAAAAA=\n")); (err == nil) != want {
+			t.Errorf("signature line of %d bytes too many: %v", extra, err)
 		}
 	}
 }
@@ -309,9 +321,9 @@ func TestI7VKey(t *testing.T) {
 func FuzzParseNote(f *testing.F) {
 	p := newParty(f)
 	f.Add(format(f, cosigned(f, p, testCheckpoint(), p.w1)))
-	f.Add([]byte("a\n\n— a AAAAAAA=\n"))
-	f.Add([]byte("\n\n— a+b AAAAAAA=\n"))
-	f.Add([]byte("a\n\n\n— a\u0085 AAAAAAB=\r\n"))
+	for _, s := range seeds(f, "note.txtar") {
+		f.Add([]byte(s))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if n, err := checkpoint.ParseNote(b); err == nil {
 			checkNote(t, b, n)
@@ -325,9 +337,9 @@ func FuzzParseCheckpoint(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(text)
-	f.Add(text + "extension\n")
-	f.Add(text + "\n")
-	f.Add("a\n01\n" + proof.EmptyRoot().String() + "\n")
+	for _, s := range seeds(f, "checkpoint.txtar") {
+		f.Add(s)
+	}
 	f.Fuzz(func(t *testing.T, text string) {
 		if c, err := checkpoint.ParseCheckpoint(text); err == nil {
 			checkCheckpoint(t, text, c)
@@ -340,7 +352,9 @@ func FuzzParseVKey(f *testing.F) {
 	f.Add(checkpoint.FormatVKey(p.logEd.Key()))
 	f.Add(checkpoint.FormatVKey(p.w1.Key()))
 	f.Add(checkpoint.FormatVKey(p.logPQ.Key()))
-	f.Add("sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8")
+	for _, s := range seeds(f, "vkey.txtar") {
+		f.Add(s)
+	}
 	f.Fuzz(func(t *testing.T, s string) {
 		if k, err := checkpoint.ParseVKey(s); err == nil {
 			checkVKey(t, s, k)

@@ -59,7 +59,22 @@ func runVectors(t *testing.T, name string, describe func(input string) ([]string
 	}
 }
 
-func splitVector(t *testing.T, f txtar.File) (input, quoted, want string) {
+// seeds gives a fuzz target the inputs of the vectors in testdata/name.
+func seeds(f *testing.F, name string) []string {
+	f.Helper()
+	ar, err := txtar.ParseFile(filepath.Join("testdata", name))
+	if err != nil {
+		f.Fatal(err)
+	}
+	var inputs []string
+	for _, file := range ar.Files {
+		input, _, _ := splitVector(f, file)
+		inputs = append(inputs, input)
+	}
+	return inputs
+}
+
+func splitVector(t testing.TB, f txtar.File) (input, quoted, want string) {
 	t.Helper()
 	for line := range strings.Lines(string(f.Data)) {
 		if !strings.HasPrefix(line, `"`) {

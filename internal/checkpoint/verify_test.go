@@ -295,6 +295,12 @@ func TestT08TimestampZeroIsNotCounted(t *testing.T) {
 		t.Errorf("log's ML-DSA-44 signature with time 0: %v, want it missing", err)
 	}
 
+	// The last time there is counts.
+	n = cosigned(t, p, testCheckpoint())
+	n.Sigs = append(n.Sigs, rawSignature(t, p.w1, "w1", 1<<63-1, []byte("cosignature/v1\ntime 9223372036854775807\n"+n.Text)))
+	if v, err := checkpoint.Verify(format(t, n), p.log(t), p.witnesses(t)); err != nil || len(v.Cosignatures) != 1 {
+		t.Errorf("time 2^63-1: %v", err)
+	}
 	// A time beyond 2^63-1 is refused although the signature fits it.
 	n = cosigned(t, p, testCheckpoint())
 	n.Sigs = append(n.Sigs, rawSignature(t, p.w1, "w1", 1<<63, []byte("cosignature/v1\ntime 9223372036854775808\n"+n.Text)))
@@ -423,6 +429,37 @@ func TestC2SPSignedNote(t *testing.T) {
 	}
 	if _, err := v.Verify(n.Text+"\n", n.Sigs[0]); !errors.Is(err, checkpoint.ErrSignature) {
 		t.Errorf("Verify of another text = %v", err)
+	}
+}
+
+// A line is by a key only if name and ID both are the key's, whatever the signature is worth.
+func TestVerifierIsOneKey(t *testing.T) {
+	p := newParty(t)
+	n := cosigned(t, p, testCheckpoint())
+	v, good := verifierOf(t, p.logEd), n.Sigs[0]
+	if _, err := v.Verify(n.Text, good); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []checkpoint.Signature{
+		{Name: "x", KeyID: good.KeyID, Sig: good.Sig}, {Name: good.Name, KeyID: good.KeyID + 1, Sig: good.Sig},
+	} {
+		if _, err := v.Verify(n.Text, s); !errors.Is(err, checkpoint.ErrSignature) {
+			t.Errorf("line of %s+%08x verified by %v: %v", s.Name, s.KeyID, v.Key(), err)
+		}
+	}
+}
+
+// The longest names that an ML-DSA-44 message holds.
+func TestLongestNames(t *testing.T) {
+	name := strings.Repeat("n", checkpoint.MaxNameSize)
+	c := checkpoint.Checkpoint{Origin: name, Size: 1, Root: proof.EmptyRoot()}
+	ed, pq := newSigner(t, name, "long", checkpoint.TypeEd25519), newSigner(t, name, "long", checkpoint.TypeMLDSA44)
+	b, err := checkpoint.Sign(c, signedAt, ed, pq)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := checkpoint.Verify(b, []*checkpoint.Verifier{verifierOf(t, ed), verifierOf(t, pq)}, nil); err != nil {
+		t.Error(err)
 	}
 }
 

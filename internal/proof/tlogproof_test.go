@@ -307,7 +307,9 @@ func FuzzParseTLogProof(f *testing.F) {
 		}
 		f.Add(b)
 	}
-	f.Add([]byte("c2sp.org/tlog-proof@v1\nextra \nindex 0\n\n\n"))
+	for _, s := range seeds(f, "tlogproof.txtar") {
+		f.Add([]byte(s))
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if p, err := proof.ParseTLogProof(b); err == nil {
 			checkTLogProof(t, b, p)

@@ -14,16 +14,8 @@ import (
 // In the bundle vectors the input is the width, a space and the bytes in hex.
 func TestBundleVectors(t *testing.T) {
 	runVectors(t, "bundle.txtar", func(input string) ([]string, error) {
-		widthText, hexText, _ := strings.Cut(input, " ")
-		width, err := proof.ParseSize(widthText)
-		if err != nil {
-			t.Fatal(err)
-		}
-		data, err := hex.DecodeString(hexText)
-		if err != nil {
-			t.Fatal(err)
-		}
-		entries, err := tile.ParseBundle(data, int(width))
+		data, width := bundleInput(t, input)
+		entries, err := tile.ParseBundle(data, width)
 		if err != nil {
 			return nil, err
 		}
@@ -34,6 +26,20 @@ func TestBundleVectors(t *testing.T) {
 		}
 		return lines, nil
 	})
+}
+
+func bundleInput(t testing.TB, input string) (data []byte, width int) {
+	t.Helper()
+	widthText, hexText, _ := strings.Cut(input, " ")
+	n, err := proof.ParseSize(widthText)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err = hex.DecodeString(hexText)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data, int(n)
 }
 
 func checkBundle(t *testing.T, data []byte, entries [][]byte) {
@@ -112,9 +118,10 @@ func TestI7Tile(t *testing.T) {
 }
 
 func FuzzParseBundle(f *testing.F) {
-	f.Add([]byte("\x00\x00"), 1)
-	f.Add([]byte("\x00\x01a\x00\x02bc"), 2)
-	f.Add([]byte{}, 0)
+	for _, s := range seeds(f, "bundle.txtar") {
+		data, width := bundleInput(f, s)
+		f.Add(data, width)
+	}
 	f.Add(make([]byte, 512), 256)
 	f.Fuzz(func(t *testing.T, data []byte, width int) {
 		entries, err := tile.ParseBundle(data, width)

@@ -131,7 +131,7 @@ func parsePath(path string) (ID, bool) {
 	}
 	for group := range strings.SplitSeq(rest, "/") {
 		n, err := strconv.ParseUint(strings.TrimPrefix(group, "x"), 10, 16)
-		if err != nil || n > 999 {
+		if err != nil {
 			return id, false
 		}
 		id.Index = id.Index*1000 + n // wraps with seven groups, and then formats differently
@@ -147,7 +147,10 @@ func PartialWidth(level int, size uint64) int {
 
 // hashesAt returns how many hashes the tiles of level hold together in a tree of the given size.
 func hashesAt(level int, size uint64) uint64 {
-	return size >> (Height * uint(level)) // 0 for levels past the top, as Go shifts
+	if level < 0 || level >= Levels {
+		return 0
+	}
+	return size >> (Height * level)
 }
 
 // Within reports whether a tree of the given size has every hash or entry of id. Logs can answer for such tiles: the
@@ -158,9 +161,6 @@ func (id ID) Within(size uint64) bool {
 
 // At returns the tile, full or partial, that a tree of the given size has at level and index, and false if it has none.
 func At(level int, index, size uint64) (ID, bool) {
-	if level < 0 || level > MaxLevel {
-		return ID{}, false
-	}
 	n := hashesAt(level, size)
 	switch {
 	case index < n/FullWidth:

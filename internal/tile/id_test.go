@@ -109,7 +109,7 @@ func TestPartialWidth(t *testing.T) {
 			}
 		}
 	}
-	for _, level := range []int{-1, tile.Levels, 63, 64, 1 << 40} {
+	for _, level := range []int{-1, -1 << 61, tile.Levels, 63, 64, 1 << 40, 1 << 61} {
 		if got := tile.PartialWidth(level, proof.MaxSize); got != 0 {
 			t.Errorf("PartialWidth(%d) = %d, want 0", level, got)
 		}
@@ -173,7 +173,7 @@ func TestWithinAndAt(t *testing.T) {
 }
 
 func FuzzParsePath(f *testing.F) {
-	for _, s := range []string{"tile/0/000", "tile/entries/x001/x234/067.p/5", "tile/63/999", "tile/0/x000/001", "tile/0/-01.p/+5"} {
+	for _, s := range seeds(f, "path.txtar") {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, path string) {

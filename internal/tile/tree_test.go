@@ -245,6 +245,12 @@ func TestEdgeAtTheEnd(t *testing.T) {
 	if e.Size() != proof.MaxSize {
 		t.Fatalf("size %d", e.Size())
 	}
+	for l := range partial {
+		partial[l] = e.Partial(l)
+	}
+	if again, err := tile.NewEdge(proof.MaxSize, partial); err != nil || again.Root() != e.Root() {
+		t.Fatalf("rebuilding the largest edge: %v", err)
+	}
 	defer func() {
 		if recover() == nil {
 			t.Error("Append beyond MaxSize does not panic")
@@ -328,6 +334,9 @@ func TestProofsAtTheEnd(t *testing.T) {
 	}
 	if err := proof.VerifyInclusion(proof.MaxSize-1, proof.MaxSize, proof.Hash{}, path, root); err != nil {
 		t.Error(err)
+	}
+	if path, err := tile.ConsistencyProof(t.Context(), src, 1<<62, proof.MaxSize); err != nil || len(path) != 1 {
+		t.Errorf("ConsistencyProof(2^62, MaxSize) = %d hashes, %v, want 1", len(path), err)
 	}
 	if _, err := tile.InclusionProof(t.Context(), src, 0, 0); err == nil {
 		t.Error("InclusionProof(0, 0) made a proof")

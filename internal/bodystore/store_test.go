@@ -1,0 +1,272 @@
+package bodystore_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"go.uber.org/goleak"
+
+	"github.com/cityproof/cityproof/internal/bodystore"
+	"github.com/cityproof/cityproof/internal/pebbledb"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func newDB(t *testing.T, dir string, fsys vfs.FS) *pebbledb.DB {
+	t.Helper()
+	db, err := pebbledb.Open(dir, pebbledb.Options{FS: fsys})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Errorf("Close = %v", err)
+		}
+	})
+	return db
+}
+
+// put stores content through f, which is StageBody or StageAttachment.
+func put(t *testing.T, db *pebbledb.DB, f func(pebble.Writer, []byte) ([32]byte, error), content []byte) [32]byte {
+	t.Helper()
+	b := db.NewBatch()
+	defer b.Close()
+	hash, err := f(b, content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Commit(b); err != nil {
+		t.Fatal(err)
+	}
+	return hash
+}
+
+func TestStoredIsRead(t *testing.T) {
+	db := newDB(t, "data", vfs.NewMem())
+	s := bodystore.New(db)
+	body, attachment := []byte("a body"), []byte("an attachment")
+	hb := put(t, db, bodystore.StageBody, body)
+	ha := put(t, db, bodystore.StageAttachment, attachment)
+	if hb != sha256.Sum256(body) {
+		t.Errorf("StageBody = %x", hb)
+	}
+	if got, err := s.Body(hb); err != nil || !bytes.Equal(got, body) {
+		t.Errorf("Body = %q, %v", got, err)
+	}
+	if got, err := s.Attachment(ha); err != nil || !bytes.Equal(got, attachment) {
+		t.Errorf("Attachment = %q, %v", got, err)
+	}
+	// One is not the other.
+	if _, err := s.Body(ha); !errors.Is(err, bodystore.ErrNotFound) {
+		t.Errorf("Body of an attachment = %v", err)
+	}
+	for _, tc := range []struct {
+		name string
+		f    func([32]byte) (bool, error)
+		hash [32]byte
+		want bool
+	}{
+		{"body", s.HasBody, hb, true},
+		{"attachment", s.HasAttachment, ha, true},
+		{"attachment as body", s.HasBody, ha, false},
+		{"body as attachment", s.HasAttachment, hb, false},
+	} {
+		if got, err := tc.f(tc.hash); err != nil || got != tc.want {
+			t.Errorf("%s: has = %v, %v, want %v", tc.name, got, err, tc.want)
+		}
+	}
+	if got, err := s.Count(context.Background()); err != nil || got != (bodystore.Counts{Bodies: 1, Attachments: 1}) {
+		t.Errorf("Count = %+v, %v", got, err)
+	}
+}
+
+func TestDamagedIsNeverReturned(t *testing.T) {
+	db := newDB(t, "data", vfs.NewMem())
+	s := bodystore.New(db)
+	hash := put(t, db, bodystore.StageBody, []byte("a body"))
+	b := db.NewBatch()
+	defer b.Close()
+	if err := b.Set(pebbledb.HashKey(pebbledb.PrefixBody, hash), []byte("a bodx"), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Commit(b); err != nil {
+		t.Fatal(err)
+	}
+	var damaged *bodystore.DamagedError
+	if got, err := s.Body(hash); !errors.As(err, &damaged) || got != nil {
+		t.Errorf("Body of damaged content = %q, %v, want DamagedError", got, err)
+	}
+	var reports int
+	n, err := bodystore.Check(context.Background(), db.Reader(), func(key []byte, err error) {
+		reports++
+		if !errors.As(err, &damaged) || !bytes.Equal(key[1:], hash[:]) {
+			t.Errorf("Check reported %x: %v", key, err)
+		}
+	})
+	if err != nil || n != 1 || reports != 1 {
+		t.Errorf("Check = %d, %v with %d reports", n, err, reports)
+	}
+}
+
+func TestEraseLeavesAMarker(t *testing.T) {
+	db := newDB(t, "data", vfs.NewMem())
+	s := bodystore.New(db)
+	ctx := context.Background()
+	hash := put(t, db, bodystore.StageBody, []byte("a body"))
+	other := put(t, db, bodystore.StageBody, []byte("another"))
+	for range 2 { // erasing twice is fine
+		if err := s.Erase(ctx, hash, 42); err != nil {
+			t.Fatal(err)
+		}
+		var erased *bodystore.ErasedError
+		if _, err := s.Body(hash); !errors.As(err, &erased) || erased.Notice != 42 || !errors.Is(err, bodystore.ErrErased) {
+			t.Errorf("Body after Erase = %v", err)
+		}
+	}
+	if _, err := s.Body(other); err != nil {
+		t.Errorf("another body after Erase: %v", err)
+	}
+	if got, err := s.Count(ctx); err != nil || got != (bodystore.Counts{Bodies: 1, Erased: 1}) {
+		t.Errorf("Count = %+v, %v", got, err)
+	}
+}
+
+func TestEraseWaitsForSnapshots(t *testing.T) {
+	db := newDB(t, "data", vfs.NewMem())
+	s := bodystore.New(db)
+	hash := put(t, db, bodystore.StageBody, []byte("a body"))
+	snapshot := db.NewSnapshot()
+	if err := s.Erase(context.Background(), hash, 1); !errors.Is(err, pebbledb.ErrSnapshotOpen) {
+		t.Errorf("Erase with a snapshot open = %v, want ErrSnapshotOpen", err)
+	}
+	if err := snapshot.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []int{1, 0} {
+		if n, err := s.FinishErasures(context.Background()); err != nil || n != want {
+			t.Errorf("FinishErasures = %d, %v, want %d", n, err, want)
+		}
+	}
+	if _, err := s.Body(hash); !errors.Is(err, bodystore.ErrErased) {
+		t.Errorf("Body = %v, want ErrErased", err)
+	}
+}
+
+// TestErasedBytesLeaveTheDisk looks for a canary in every file of the database, log files and recycled ones included.
+func TestErasedBytesLeaveTheDisk(t *testing.T) {
+	for _, tc := range []struct {
+		name        string
+		before      int // bodies stored before the canary, 64 KiB each
+		after       int // and after it
+		flush       bool
+		reopen      bool
+		attachments bool
+	}{
+		{name: "in the log only"},
+		{name: "in a table", flush: true},
+		{name: "in a table below others", before: 100, after: 100, flush: true},
+		{name: "among many, with recycled logs", before: 1000, after: 1200},
+		{name: "after a restart", after: 10, reopen: true},
+		{name: "an attachment", before: 10, after: 10, attachments: true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			dir := t.TempDir()
+			rnd := rand.NewChaCha8([32]byte{7})
+			random := func(n int) []byte {
+				b := make([]byte, n)
+				rnd.Read(b)
+				return b
+			}
+			stage := bodystore.StageBody
+			if tc.attachments {
+				stage = bodystore.StageAttachment
+			}
+			db, err := pebbledb.Open(dir, pebbledb.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range tc.before {
+				put(t, db, stage, random(64<<10))
+			}
+			canary := random(3000) // does not compress
+			hash := put(t, db, stage, canary)
+			for range tc.after {
+				put(t, db, stage, random(64<<10))
+			}
+			if tc.flush {
+				if err := db.Flush(context.Background()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if tc.reopen {
+				if err := db.Close(); err != nil {
+					t.Fatal(err)
+				}
+				if db, err = pebbledb.Open(dir, pebbledb.Options{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			defer db.Close()
+			if len(filesWith(t, dir, canary)) == 0 {
+				t.Fatal("the canary is not on disk before the erasure: the test proves nothing")
+			}
+			if err := bodystore.New(db).Erase(context.Background(), hash, 5); err != nil {
+				t.Fatal(err)
+			}
+			if found := filesWith(t, dir, canary); len(found) != 0 {
+				t.Errorf("erased bytes are still in %v", found)
+			}
+			// The logs go on being used.
+			for range 300 {
+				put(t, db, stage, random(64<<10))
+			}
+			if found := filesWith(t, dir, canary); len(found) != 0 {
+				t.Errorf("erased bytes are back in %v", found)
+			}
+		})
+	}
+}
+
+// filesWith names the files below dir that hold any 64-byte piece of content.
+func filesWith(t *testing.T, dir string, content []byte) []string {
+	t.Helper()
+	var found []string
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		f, err := os.Open(path)
+		if errors.Is(err, os.ErrNotExist) {
+			return nil // just deleted
+		}
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		b, err := io.ReadAll(f)
+		if err != nil {
+			return err
+		}
+		for i := 0; i+64 <= len(content); i += 64 {
+			if bytes.Contains(b, content[i:i+64]) {
+				found = append(found, fmt.Sprintf("%s (piece %d)", filepath.Base(path), i))
+				break
+			}
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return found
+}

@@ -1,0 +1,298 @@
+package importer
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	declarationv1 "github.com/cityproof/cityproof/api/cityproof/declaration/v1"
+	"github.com/cityproof/cityproof/internal/draft"
+)
+
+// Limits of the fields that imports fill, in characters; the protos' own rules,
+// which a test compares.
+const (
+	maxName    = 100
+	maxSummary = 400
+	maxText    = 5000
+	maxParty   = 200
+	maxLabel   = 200
+)
+
+// row is one row on its way to a draft.
+type row struct {
+	im   *importer
+	rec  *record
+	id   string // source's id, for reports
+	lang string // of the texts
+	d    *draft.Draft
+	dep  *declarationv1.Deployment
+}
+
+// deployment gives the row a draft of a deployment.
+func (r *row) deployment(kind declarationv1.DeploymentType) {
+	r.d = r.im.newDraft(r.lang)
+	r.dep = &declarationv1.Deployment{Type: &kind}
+	r.d.Body.Record = &declarationv1.Body_Deployment{Deployment: r.dep}
+}
+
+// setLanguage says in which language the row's texts are.
+func (r *row) setLanguage(lang string) {
+	r.lang = lang
+	r.d.Body.Language = &lang
+}
+
+// problem reports something about the row.
+func (r *row) problem(column, value, why string) {
+	r.im.rep.problem(RowProblem{Row: r.rec.num, ID: r.id, Column: column, Value: maskMail(value), Why: why})
+}
+
+// skip reports why the row gives no draft.
+func (r *row) skip(column, value, why string) {
+	r.im.rep.skipped++
+	r.problem(column, value, why)
+}
+
+// unknown notes that the column's value became no field.
+func (r *row) unknown(column, field, why string) {
+	r.unknownValue(column, r.rec.text(column), field, why)
+}
+
+// unknownValue is unknown for a value that is only part of a column. A person's
+// address is left out even here: drafts are passed around.
+func (r *row) unknownValue(column, value, field, why string) {
+	value = maskMail(value)
+	r.im.rep.addUnknown(column, value, field, why)
+	if r.d != nil {
+		r.d.Unknown = append(r.d.Unknown, draft.Unknown{Column: column, Value: value, Field: field, Why: why})
+	}
+}
+
+// confirm notes that the field was filled with words that a person should look at.
+func (r *row) confirm(column, field, why string) { r.unknown(column, field, Confirm+why) }
+
+const (
+	whyBlank    = "blank in the source"
+	whyNothing  = "the source says that it doesn't say"
+	whyUnlisted = "this word is not one that the format is known to use"
+	whyNoField  = "no field of the draft takes this text: add it where it belongs"
+)
+
+// value returns what the column says, cleaned, on one line. A blank, and a word
+// that says nothing, are noted against the field and give "". A column that the
+// file doesn't have is not noted.
+func (r *row) value(column, field string) string { return r.said(column, field, false) }
+
+// words is value for a text of several lines.
+func (r *row) words(column, field string) string { return r.said(column, field, true) }
+
+func (r *row) said(column, field string, lines bool) string {
+	raw := r.rec.text(column)
+	if !said(raw) {
+		if r.rec.has(column) {
+			why := whyNothing
+			if raw == "" {
+				why = whyBlank
+			}
+			r.unknown(column, field, why)
+		}
+		return ""
+	}
+	text, changes := clean(raw, lines)
+	for _, c := range changes {
+		r.problem(column, raw, string(c))
+	}
+	if text == "" {
+		r.unknown(column, field, whyBlank)
+	}
+	return text
+}
+
+// local makes a text in the language of the source.
+func (r *row) local(s string) *declarationv1.LocalizedText {
+	return &declarationv1.LocalizedText{Texts: []*declarationv1.Text{{Lang: ptr(r.lang), Value: &s}}}
+}
+
+// longText fills a field of at most 5,000 characters.
+func (r *row) longText(column, field, s string) *declarationv1.LocalizedText {
+	if s == "" {
+		return nil
+	}
+	short, cut := shorten(s, maxText)
+	if cut {
+		r.confirm(column, field, "longer than 5,000 characters: the end is left out")
+		r.problem(column, s, "longer than 5,000 characters: the end is left out of "+field)
+	}
+	return r.local(short)
+}
+
+// name fills the deployment's name. One that is too long is cut at a space and
+// returned whole, to be put before the purpose: nothing gets lost.
+func (r *row) name(column, s string) (whole string) {
+	if s == "" {
+		return ""
+	}
+	short, cut := shorten(s, maxName)
+	r.dep.Name = r.local(short)
+	if !cut {
+		return ""
+	}
+	r.confirm(column, "deployment.name", "longer than 100 characters: shortened here, and whole at the start of purpose_text")
+	r.problem(column, s, "the name is longer than 100 characters: shortened, and whole at the start of purpose_text")
+	return s
+}
+
+// summary fills the deployment's summary with a text, or with its first sentence
+// if only that fits. It reports whether the text went in whole.
+func (r *row) summary(column, s string) bool {
+	const field = "deployment.summary"
+	if s == "" {
+		return true
+	}
+	if utf8.RuneCountInString(s) <= maxSummary {
+		r.dep.Summary = r.local(s)
+		return true
+	}
+	first := firstSentence(s)
+	if utf8.RuneCountInString(first) > maxSummary {
+		r.unknown(column, field, "longer than 400 characters, and so is its first sentence: write a summary")
+		return false
+	}
+	r.dep.Summary = r.local(first)
+	r.confirm(column, field, "only the first sentence fits into 400 characters")
+	return false
+}
+
+// party adds an organisation.
+func (r *row) party(column, name string, role declarationv1.PartyRole, country string) *declarationv1.Party {
+	short, cut := shorten(name, maxParty)
+	if cut {
+		r.confirm(column, "deployment.parties", "the name is longer than 200 characters: shortened")
+		r.problem(column, name, "the name is longer than 200 characters: shortened")
+	}
+	p := &declarationv1.Party{Name: &short, Role: &role}
+	if country != "" {
+		p.Country = &country
+	}
+	r.dep.Parties = append(r.dep.Parties, p)
+	return p
+}
+
+// accountable adds the accountable body that the column names. Where that is the
+// city itself, it gets the city's id and contact.
+func (r *row) accountable(column, country string) {
+	name := r.value(column, "deployment.parties")
+	if name == "" {
+		return
+	}
+	p := r.party(column, name, declarationv1.PartyRole_PARTY_ROLE_ACCOUNTABLE, country)
+	if r.im.own(name) {
+		r.im.markOwn(p)
+	}
+}
+
+func (im *importer) markOwn(p *declarationv1.Party) {
+	if im.opt.City != "" {
+		p.MemberId = &im.opt.City
+	}
+	if im.opt.Contact != "" {
+		p.Contact = &im.opt.Contact
+	}
+}
+
+// url returns the column's URL if the door will take it; else it is noted.
+func (r *row) url(column, field string) string {
+	s := r.value(column, field)
+	if s == "" {
+		return ""
+	}
+	if err := checkURL(s); err != nil {
+		r.unknown(column, field, "not taken as a URL: "+err.Error())
+		return ""
+	}
+	return s
+}
+
+// importedFrom fills Body.imported_from.
+func (r *row) importedFrom(column string) string {
+	u := r.url(column, "imported_from")
+	if u != "" {
+		r.d.Body.ImportedFrom = append(r.d.Body.ImportedFrom, u)
+	}
+	return u
+}
+
+// date returns the column's date as text, or notes why it is none.
+func (r *row) date(column, field string) *string {
+	s := r.value(column, field)
+	if s == "" {
+		return nil
+	}
+	d, err := date(s)
+	if err != nil {
+		r.unknown(column, field, "not taken as a date: want YYYY, YYYY-MM or YYYY-MM-DD, from 1900")
+		return nil
+	}
+	return ptr(d.String())
+}
+
+// claim gives the row its source id and nickname, and reports whether the row may
+// go on. The second row with an id gives no draft: the id is the key of
+// re-imports, so two records with one could never be told apart, and an id of our
+// own making would not be found again.
+func (r *row) claim(id string, nickname ...string) bool {
+	if id == "" {
+		r.d.Body.Nickname = ptr(r.im.nickname(nickname...))
+		return true
+	}
+	r.id = id
+	full := r.im.format.source + ":" + id
+	if utf8.RuneCountInString(full) > maxSourceID {
+		r.unknownValue("", id, "source_id", "longer than 200 characters")
+		r.d.Body.Nickname = ptr(r.im.nickname(nickname...))
+		return true
+	}
+	if first, ok := r.im.ids[id]; ok {
+		r.skip("", id, fmt.Sprintf("the same id as row %d: only the first gives a draft", first))
+		return false
+	}
+	r.im.ids[id] = r.rec.num
+	r.d.Body.SourceId = &full
+	r.d.Body.Nickname = ptr(r.im.nickname(nickname...))
+	return true
+}
+
+// fold makes enum words of registers comparable: "In gebruik" and "in_gebruik".
+func fold(s string) string {
+	return strings.NewReplacer("_", " ", "-", " ").Replace(strings.ToLower(s))
+}
+
+// paragraphs joins the texts that are not empty.
+func paragraphs(texts ...string) string {
+	var out []string
+	for _, t := range texts {
+		if t != "" {
+			out = append(out, t)
+		}
+	}
+	return strings.Join(out, "\n\n")
+}
+
+// contact fills a party's contact with the column's mailbox, if it is an office's.
+func (r *row) contact(column string, p *declarationv1.Party) {
+	const field = "deployment.parties"
+	raw := r.rec.text(column)
+	if !said(raw) {
+		r.value(column, field)
+		return
+	}
+	switch {
+	case mail.FindString(raw) != raw || len(raw) > 200:
+		r.unknown(column, field, "not taken as a contact: want one mailbox of an office")
+	case !roleMailbox(raw):
+		r.unknown(column, field, "not taken as a contact: the mailbox may be a person's")
+		r.problem(column, raw, string(mailRemoved))
+	default:
+		p.Contact = &raw
+	}
+}

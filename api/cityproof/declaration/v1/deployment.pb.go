@@ -1294,10 +1294,11 @@ const file_cityproof_declaration_v1_deployment_proto_rawDesc = "" +
 	"\t_citationB\r\n" +
 	"\v_granted_byB\f\n" +
 	"\n" +
-	"_review_on\"z\n" +
+	"_review_on\"|\n" +
 	"\x0eForeignSubject\x12(\n" +
-	"\x06origin\x18\x01 \x01(\tB\v\xaa\xd4\x18\a\b\x01 \xff\x018\vH\x00R\x06origin\x88\x01\x01\x12'\n" +
-	"\asubject\x18\x02 \x01(\tB\b\xaa\xd4\x18\x04\b\x01 \x10H\x01R\asubject\x88\x01\x01B\t\n" +
+	"\x06origin\x18\x01 \x01(\tB\v\xaa\xd4\x18\a\b\x01 \xff\x018\vH\x00R\x06origin\x88\x01\x01\x12)\n" +
+	"\asubject\x18\x02 \x01(\tB\n" +
+	"\xaa\xd4\x18\x06\b\x01 \x108\x10H\x01R\asubject\x88\x01\x01B\t\n" +
 	"\a_originB\n" +
 	"\n" +
 	"\b_subject\"\x81\x01\n" +

@@ -58,6 +58,9 @@ const (
 	Format_FORMAT_FIELD_PATH Format = 14
 	// Media type, for example "application/pdf".
 	Format_FORMAT_MEDIA_TYPE Format = 15
+	// Subject of another city's log, for example "use/31": its shape is checked,
+	// but it is not looked up.
+	Format_FORMAT_FOREIGN_SUBJECT Format = 16
 )
 
 // Enum value maps for Format.
@@ -79,24 +82,26 @@ var (
 		13: "FORMAT_HEX_SHA256",
 		14: "FORMAT_FIELD_PATH",
 		15: "FORMAT_MEDIA_TYPE",
+		16: "FORMAT_FOREIGN_SUBJECT",
 	}
 	Format_value = map[string]int32{
-		"FORMAT_UNSPECIFIED": 0,
-		"FORMAT_URL":         1,
-		"FORMAT_DATE":        2,
-		"FORMAT_COUNTRY":     3,
-		"FORMAT_LANGUAGE":    4,
-		"FORMAT_SUBJECT":     5,
-		"FORMAT_MEMBER":      6,
-		"FORMAT_DURATION":    7,
-		"FORMAT_CONTACT":     8,
-		"FORMAT_DECIMAL":     9,
-		"FORMAT_CURRENCY":    10,
-		"FORMAT_ORIGIN":      11,
-		"FORMAT_NICKNAME":    12,
-		"FORMAT_HEX_SHA256":  13,
-		"FORMAT_FIELD_PATH":  14,
-		"FORMAT_MEDIA_TYPE":  15,
+		"FORMAT_UNSPECIFIED":     0,
+		"FORMAT_URL":             1,
+		"FORMAT_DATE":            2,
+		"FORMAT_COUNTRY":         3,
+		"FORMAT_LANGUAGE":        4,
+		"FORMAT_SUBJECT":         5,
+		"FORMAT_MEMBER":          6,
+		"FORMAT_DURATION":        7,
+		"FORMAT_CONTACT":         8,
+		"FORMAT_DECIMAL":         9,
+		"FORMAT_CURRENCY":        10,
+		"FORMAT_ORIGIN":          11,
+		"FORMAT_NICKNAME":        12,
+		"FORMAT_HEX_SHA256":      13,
+		"FORMAT_FIELD_PATH":      14,
+		"FORMAT_MEDIA_TYPE":      15,
+		"FORMAT_FOREIGN_SUBJECT": 16,
 	}
 )
 
@@ -428,7 +433,7 @@ const file_cityproof_declaration_v1_field_rules_proto_rawDesc = "" +
 	"\fmay_withhold\x18\f \x01(\bR\vmayWithhold\x12(\n" +
 	"\x10may_be_withdrawn\x18\r \x01(\bR\x0emayBeWithdrawnB\x06\n" +
 	"\x04_minB\x06\n" +
-	"\x04_max*\xd0\x02\n" +
+	"\x04_max*\xec\x02\n" +
 	"\x06Format\x12\x16\n" +
 	"\x12FORMAT_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -447,7 +452,8 @@ const file_cityproof_declaration_v1_field_rules_proto_rawDesc = "" +
 	"\x0fFORMAT_NICKNAME\x10\f\x12\x15\n" +
 	"\x11FORMAT_HEX_SHA256\x10\r\x12\x15\n" +
 	"\x11FORMAT_FIELD_PATH\x10\x0e\x12\x15\n" +
-	"\x11FORMAT_MEDIA_TYPE\x10\x0f*\x88\x03\n" +
+	"\x11FORMAT_MEDIA_TYPE\x10\x0f\x12\x1a\n" +
+	"\x16FORMAT_FOREIGN_SUBJECT\x10\x10*\x88\x03\n" +
 	"\x06Scheme\x12\x16\n" +
 	"\x12SCHEME_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17SCHEME_DTPR_DEVICE_TECH\x10\x01\x12\x17\n" +

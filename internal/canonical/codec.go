@@ -120,6 +120,7 @@ func (p *plan) decode(d *Decoder, m protoreflect.Message) error {
 			next++
 		}
 		if next == len(p.fields) || p.fields[next].name != string(key) {
+			d.i -= len(key) + len(`"":`) // back to the key
 			return d.fail("unknown key " + Quote(key))
 		}
 		f := &p.fields[next]

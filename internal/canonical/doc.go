@@ -11,7 +11,7 @@
 // The reader is one pass over the bytes. It does not decode, encode again and
 // compare, as a library would have to: it accepts a byte only where the writer
 // would have put it. That the two agree with protojson followed by a JCS library
-// is fuzzed (FuzzUnmarshalBody in package declaration).
+// is fuzzed (FuzzParseBody and its siblings in package declaration).
 //
 // It does not check what values mean: lengths, dates and codes are package
 // publication's.

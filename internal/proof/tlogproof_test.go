@@ -125,8 +125,29 @@ func TestTLogProofFormatRefuses(t *testing.T) {
 			t.Errorf("%s: Format() = %.100q, want an error", name, b)
 		}
 	}
-	if _, err := proof.ParseTLogProof(make([]byte, proof.MaxProofSize+1)); err == nil {
+}
+
+// A file of exactly the largest size, and one byte more.
+func TestTLogProofSizeLimit(t *testing.T) {
+	p := validTLogProof()
+	p.Extra = make([]byte, (proof.MaxProofSize-proof.MaxCheckpointSize)/4*3)
+	b, err := p.Format()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Checkpoint = append(bytes.Repeat([]byte("c"), proof.MaxProofSize-len(b)), p.Checkpoint...)
+	if b, err = p.Format(); err != nil || len(b) != proof.MaxProofSize {
+		t.Fatalf("Format() = %d bytes, %v, want %d", len(b), err, proof.MaxProofSize)
+	}
+	if _, err := proof.ParseTLogProof(b); err != nil {
+		t.Errorf("largest file: %v", err)
+	}
+	if _, err := proof.ParseTLogProof(append(b, '\n')); err == nil {
 		t.Error("ParseTLogProof accepted a file over its limit")
+	}
+	p.Checkpoint = append(p.Checkpoint, '\n')
+	if b, err := p.Format(); err == nil {
+		t.Errorf("Format() = %d bytes, want an error", len(b))
 	}
 }
 

@@ -115,17 +115,6 @@ func writeGolden(t *testing.T, file string, data []byte) {
 	}
 }
 
-// fields returns the values of the "key: value" lines of a vector with that key.
-func fields(f txtar.File, key string) []string {
-	var values []string
-	for line := range strings.Lines(string(f.Data)) {
-		if v, ok := strings.CutPrefix(line, key+": "); ok {
-			values = append(values, strings.TrimSuffix(v, "\n"))
-		}
-	}
-	return values
-}
-
 func fieldLine(key string, value any) string {
 	return fmt.Sprintf("%s: %v", key, value)
 }

@@ -1,0 +1,276 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/cityproof/cityproof/internal/declaration"
+)
+
+// Config is a node's configuration. deploy/node.example.yaml shows every field
+// with its meaning, default and what breaks if it is wrong.
+type Config struct {
+	Members []Member `yaml:"members"`
+	HTTP    Listen   `yaml:"http"`
+	GRPC    GRPC     `yaml:"grpc"`
+	TLS     TLS      `yaml:"tls"`
+	Debug   Listen   `yaml:"debug"`
+	Log     Log      `yaml:"log"`
+	Limits  Limits   `yaml:"limits"`
+}
+
+// Member is one city whose log this node runs; usually there is one.
+type Member struct {
+	City     string `yaml:"city"`
+	URL      string `yaml:"url"`
+	BasePath string `yaml:"base_path"`
+	Data     string `yaml:"data"`
+	State    string `yaml:"state"`
+	Trust    string `yaml:"trust"`
+	Keys     Keys   `yaml:"keys"`
+	Trillian Listen `yaml:"trillian"`
+}
+
+// Keys are paths of key files.
+type Keys struct {
+	LogEd25519     string `yaml:"log_ed25519"`
+	LogMLDSA44     string `yaml:"log_mldsa44"`
+	PassphraseFile string `yaml:"passphrase_file"`
+}
+
+// Listen is an address to listen on; empty: not at all.
+type Listen struct {
+	Listen string `yaml:"listen"`
+}
+
+// GRPC is the gRPC surface.
+type GRPC struct {
+	Listen string `yaml:"listen"`
+	// Public is the host and port under which others reach it.
+	Public string `yaml:"public"`
+}
+
+// TLS is how the public ports are encrypted: files, autocert, or neither where a
+// proxy stands in front.
+type TLS struct {
+	Certificate string   `yaml:"certificate"`
+	Key         string   `yaml:"key"`
+	Autocert    Autocert `yaml:"autocert"`
+}
+
+// Autocert gets certificates by ACME.
+type Autocert struct {
+	Hosts []string `yaml:"hosts"`
+	Cache string   `yaml:"cache"`
+	Email string   `yaml:"email"`
+}
+
+// Log is how the node logs.
+type Log struct {
+	Level  string `yaml:"level"`
+	Format string `yaml:"format"`
+}
+
+// Limits bound what one publisher and all readers may ask for.
+type Limits struct {
+	StatementsPerHour int      `yaml:"statements_per_hour"`
+	BytesPerDay       int64    `yaml:"bytes_per_day"`
+	Connections       int      `yaml:"connections"`
+	RequestTimeout    Duration `yaml:"request_timeout"`
+}
+
+// Duration is a time.Duration written as in "30s".
+type Duration time.Duration
+
+// UnmarshalYAML implements yaml.BytesUnmarshaler.
+func (d *Duration) UnmarshalYAML(b []byte) error {
+	v, err := time.ParseDuration(strings.Trim(strings.TrimSpace(string(b)), `"'`))
+	if err != nil {
+		return fmt.Errorf("%q is no duration: want for example 30s", b)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// maxFile bounds the configuration file, in bytes.
+const maxFile = 1 << 20
+
+// Load reads and checks a configuration file and makes its paths absolute.
+func Load(file string) (*Config, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading configuration: %w", err)
+	}
+	if len(b) > maxFile {
+		return nil, fmt.Errorf("reading configuration %s: larger than %d bytes", file, maxFile)
+	}
+	dir, err := filepath.Abs(filepath.Dir(file))
+	if err != nil {
+		return nil, fmt.Errorf("reading configuration: %w", err)
+	}
+	c, err := Parse(b, dir)
+	if err != nil {
+		return nil, fmt.Errorf("configuration %s: %w", file, err)
+	}
+	return c, nil
+}
+
+// Parse reads a configuration whose relative paths start at dir.
+func Parse(b []byte, dir string) (*Config, error) {
+	c := &Config{}
+	if err := yaml.UnmarshalWithOptions(b, c, yaml.Strict(), yaml.DisallowUnknownField()); err != nil {
+		return nil, errors.New(strings.TrimSpace(yaml.FormatError(err, false, true)))
+	}
+	c.setDefaults()
+	c.resolve(dir)
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *Config) setDefaults() {
+	set(&c.HTTP.Listen, "127.0.0.1:8080")
+	set(&c.GRPC.Listen, "127.0.0.1:9090")
+	set(&c.GRPC.Public, c.GRPC.Listen)
+	set(&c.Log.Level, "info")
+	set(&c.Log.Format, "text")
+	if c.Limits.Connections == 0 {
+		c.Limits.Connections = 4096
+	}
+	if c.Limits.RequestTimeout == 0 {
+		c.Limits.RequestTimeout = Duration(30 * time.Second)
+	}
+	for i := range c.Members {
+		m := &c.Members[i]
+		set(&m.Data, "data")
+		set(&m.State, "state")
+		set(&m.Trust, "trust.json")
+		set(&m.Keys.LogEd25519, "keys/log-ed25519.key")
+		set(&m.Keys.LogMLDSA44, "keys/log-mldsa44.key")
+	}
+}
+
+func set(field *string, value string) {
+	if *field == "" {
+		*field = value
+	}
+}
+
+func (c *Config) resolve(dir string) {
+	paths := []*string{&c.TLS.Certificate, &c.TLS.Key, &c.TLS.Autocert.Cache}
+	for i := range c.Members {
+		m := &c.Members[i]
+		paths = append(paths, &m.Data, &m.State, &m.Trust, &m.Keys.LogEd25519, &m.Keys.LogMLDSA44, &m.Keys.PassphraseFile)
+	}
+	for _, p := range paths {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(dir, *p)
+		}
+	}
+}
+
+func (c *Config) check() error {
+	if len(c.Members) == 0 {
+		return errors.New("members: there must be at least one")
+	}
+	seen := map[string]string{}
+	for i, m := range c.Members {
+		where := fmt.Sprintf("members[%d]", i)
+		if err := m.check(); err != nil {
+			return fmt.Errorf("%s.%w", where, err)
+		}
+		for what, v := range map[string]string{"city": m.City, "base_path": "/" + m.BasePath, "data": m.Data, "state": m.State} {
+			if other, ok := seen[what+v]; ok {
+				return fmt.Errorf("%s.%s: %q is %s's already", where, what, v, other)
+			}
+			seen[what+v] = where
+		}
+	}
+	if (c.TLS.Certificate == "") != (c.TLS.Key == "") {
+		return errors.New("tls: certificate and key go together")
+	}
+	if c.TLS.Certificate != "" && len(c.TLS.Autocert.Hosts) > 0 {
+		return errors.New("tls: either certificate files or autocert")
+	}
+	if len(c.TLS.Autocert.Hosts) > 0 && c.TLS.Autocert.Cache == "" {
+		return errors.New("tls.autocert.cache: name a folder, or certificates are asked for anew at each start")
+	}
+	if c.Log.Format != "text" && c.Log.Format != "json" {
+		return fmt.Errorf("log.format: %q is neither text nor json", c.Log.Format)
+	}
+	if _, err := c.Log.level(); err != nil {
+		return err
+	}
+	return c.checkListeners()
+}
+
+func (c *Config) checkListeners() error {
+	for what, addr := range map[string]string{"http.listen": c.HTTP.Listen, "grpc.listen": c.GRPC.Listen} {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			return fmt.Errorf("%s: %q is no address: want host:port", what, addr)
+		}
+	}
+	private := map[string]string{"debug.listen": c.Debug.Listen}
+	for i, m := range c.Members {
+		private[fmt.Sprintf("members[%d].trillian.listen", i)] = m.Trillian.Listen
+	}
+	for what, addr := range private {
+		if err := checkPrivate(addr); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+	}
+	return nil
+}
+
+// checkPrivate refuses addresses that others could reach (threats T-41, F18).
+func checkPrivate(addr string) error {
+	if addr == "" || strings.HasPrefix(addr, "unix:") {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("%q is no address: want unix:PATH or 127.0.0.1:PORT", addr)
+	}
+	if ip := net.ParseIP(host); ip == nil || !ip.IsLoopback() {
+		return fmt.Errorf("%q can be reached by others: want unix:PATH or 127.0.0.1:PORT", addr)
+	}
+	return nil
+}
+
+func (m *Member) check() error {
+	if err := declaration.CheckMemberID(m.City); err != nil {
+		return fmt.Errorf("city: %w", err)
+	}
+	if _, err := m.Origin(); err != nil {
+		return err
+	}
+	if m.BasePath != "" && (!strings.HasPrefix(m.BasePath, "/") || strings.HasSuffix(m.BasePath, "/")) {
+		return fmt.Errorf("base_path: %q must begin with / and not end with it", m.BasePath)
+	}
+	if sub, err := filepath.Rel(m.Data, m.State); err == nil && !strings.HasPrefix(sub, "..") {
+		return errors.New("state: it must not lie in data: what must never roll back may not be copied or restored with it")
+	}
+	return nil
+}
+
+// Origin is the log's name: the URL without scheme, and /log.
+func (m *Member) Origin() (string, error) {
+	u, err := url.Parse(m.URL)
+	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		return "", fmt.Errorf("url: %q: want the public address, for example https://tsukuba.example", m.URL)
+	}
+	origin := strings.TrimSuffix(u.Host+u.EscapedPath(), "/") + "/log"
+	if err := declaration.CheckOrigin(origin); err != nil {
+		return "", fmt.Errorf("url: %w", err)
+	}
+	return origin, nil
+}

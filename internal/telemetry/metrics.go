@@ -1,0 +1,79 @@
+package telemetry
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Metrics of one node. Labels: origin is a log of this node's configuration, code
+// a gRPC status.
+type Metrics struct {
+	// Published counts declarations appended, by origin.
+	Published *prometheus.CounterVec
+	// Refused counts publications refused, by origin and code.
+	Refused *prometheus.CounterVec
+	// PublishSeconds is the time from request to receipt, by origin.
+	PublishSeconds *prometheus.HistogramVec
+	// RPCs counts calls, by method and code.
+	RPCs *prometheus.CounterVec
+	// HTTPRequests counts requests of the public port, by surface and class of
+	// status.
+	HTTPRequests *prometheus.CounterVec
+
+	registry *prometheus.Registry
+}
+
+// New makes a node's metrics in a registry of their own.
+func New(version string) *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		Published: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "cityproof_published_total", Help: "Declarations appended to the log.",
+		}, []string{"origin"}),
+		Refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "cityproof_refused_total", Help: "Publications refused, by gRPC code.",
+		}, []string{"origin", "code"}),
+		PublishSeconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "cityproof_publish_seconds", Help: "Time from request to receipt.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
+		}, []string{"origin"}),
+		RPCs: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "cityproof_rpc_total", Help: "gRPC calls, by method and code.",
+		}, []string{"method", "code"}),
+		HTTPRequests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "cityproof_http_requests_total", Help: "HTTP requests of the public port.",
+		}, []string{"surface", "status"}),
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "cityproof_build_info", Help: "Always 1; the label says which version runs.",
+		ConstLabels: prometheus.Labels{"version": version},
+	})
+	build.Set(1)
+	m.registry.MustRegister(m.Published, m.Refused, m.PublishSeconds, m.RPCs, m.HTTPRequests, build,
+		prometheus.NewGoCollector(), prometheus.NewProcessCollector(prometheus.ProcessCollectorOpts{}))
+	return m
+}
+
+// LogState is what a log says of itself when metrics are read.
+type LogState struct {
+	Size, PublishedSize uint64
+	QueuedLeaves        int
+	ReadOnly            bool
+}
+
+// WatchLog adds gauges of one log, computed when read.
+func (m *Metrics) WatchLog(origin string, state func() LogState) {
+	gauge := func(name, help string, value func(LogState) float64) {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: name, Help: help, ConstLabels: prometheus.Labels{"origin": origin},
+		}, func() float64 { return value(state()) }))
+	}
+	gauge("cityproof_log_size", "Leaves that are durable.", func(s LogState) float64 { return float64(s.Size) })
+	gauge("cityproof_log_published_size", "Size of the newest published checkpoint.", func(s LogState) float64 { return float64(s.PublishedSize) })
+	gauge("cityproof_log_queued_leaves", "Leaves that wait for the writer.", func(s LogState) float64 { return float64(s.QueuedLeaves) })
+	gauge("cityproof_log_read_only", "1 if the log takes no declarations: a human must look.", func(s LogState) float64 {
+		if s.ReadOnly {
+			return 1
+		}
+		return 0
+	})
+}

@@ -68,7 +68,7 @@ const (
 
 // Formats lists the formats in alphabetical order of their names.
 func Formats() []Format {
-	list := []Format{nlFormat()}
+	list := []Format{nlFormat(), atrsFormat(), nycFormat(), flockFormat(), cameraCSVFormat(), cameraJSONFormat()}
 	slices.SortFunc(list, func(a, b Format) int { return strings.Compare(a.Name, b.Name) })
 	return list
 }

@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"cmp"
 	"strings"
 
 	declarationv1 "github.com/cityproof/cityproof/api/cityproof/declaration/v1"
@@ -96,16 +97,13 @@ func (im *importer) nlExtract(rec *record) {
 }
 
 func (r *row) nlStatus() {
-	s := r.value("status", "deployment.status")
-	if s == "" {
-		return
-	}
-	status, ok := nlStatus[fold(s)]
-	if !ok {
-		r.unknown("status", "deployment.status", whyUnlisted)
-		return
-	}
-	r.dep.Status = &status
+	r.mapped("status", "deployment.status", func(s string) bool {
+		status, ok := nlStatus[fold(s)]
+		if ok {
+			r.dep.Status = &status
+		}
+		return ok
+	})
 }
 
 // nlAssessed notes what the extract says of impact assessments. "Ja" doesn't name
@@ -138,11 +136,7 @@ func (im *importer) nlStandard(rec *record) {
 		}
 	}
 	name := r.value("name", "deployment.name")
-	nick := []string{"nl", id}
-	if id == "" {
-		nick = []string{"nl", name}
-	}
-	if !r.claim(id, nick...) {
+	if !r.claim(id, "nl", cmp.Or(id, name)) {
 		return
 	}
 	r.importedFrom("url")
@@ -154,7 +148,7 @@ func (im *importer) nlStandard(rec *record) {
 	}
 	goal := r.words("goal", "deployment.purpose_text")
 	r.dep.PurposeText = r.longText("goal", "deployment.purpose_text", paragraphs(whole, short, goal))
-	r.dep.HumanOversight = r.longText("human_intervention", "deployment.human_oversight", r.words("human_intervention", "deployment.human_oversight"))
+	r.dep.HumanOversight = r.field("human_intervention", "deployment.human_oversight")
 	r.nlStatus()
 	r.dep.StartsOn = r.date("begin_date", "deployment.starts_on")
 	r.dep.EndsOn = r.date("end_date", "deployment.ends_on")
@@ -184,16 +178,13 @@ func (r *row) nlLanguage() string {
 }
 
 func (r *row) nlImpact() {
-	s := r.value("publication_category", "deployment.impact_class")
-	if s == "" {
-		return
-	}
-	class, ok := nlImpact[fold(s)]
-	if !ok {
-		r.unknown("publication_category", "deployment.impact_class", whyUnlisted)
-		return
-	}
-	r.dep.ImpactClass = &class
+	r.mapped("publication_category", "deployment.impact_class", func(s string) bool {
+		class, ok := nlImpact[fold(s)]
+		if ok {
+			r.dep.ImpactClass = &class
+		}
+		return ok
+	})
 }
 
 func (r *row) nlParties() {

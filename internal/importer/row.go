@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -241,26 +242,30 @@ func (r *row) date(column, field string) *string {
 // re-imports, so two records with one could never be told apart, and an id of our
 // own making would not be found again.
 func (r *row) claim(id string, nickname ...string) bool {
-	if id == "" {
-		r.d.Body.Nickname = ptr(r.im.nickname(nickname...))
-		return true
-	}
 	r.id = id
-	full := r.im.format.source + ":" + id
-	if utf8.RuneCountInString(full) > maxSourceID {
+	if utf8.RuneCountInString(id) > maxSourceID-len(r.im.format.source)-1 {
 		r.unknownValue("", id, "source_id", "longer than 200 characters")
-		r.d.Body.Nickname = ptr(r.im.nickname(nickname...))
-		return true
+		id = ""
 	}
-	if first, ok := r.im.ids[id]; ok {
+	if first, ok := r.im.ids[id]; ok && id != "" {
 		r.skip("", id, fmt.Sprintf("the same id as row %d: only the first gives a draft", first))
 		return false
 	}
-	r.im.ids[id] = r.rec.num
-	r.d.Body.SourceId = &full
-	r.d.Body.Nickname = ptr(r.im.nickname(nickname...))
+	name := r.im.nickname(nickname...)
+	r.d.Body.Nickname = &name
+	switch {
+	case id != "":
+		r.im.ids[id] = r.rec.num
+		r.sourceID(id)
+	case len(r.d.Body.GetImportedFrom()) == 0:
+		// An import has to say where it is from, and this is all there is.
+		r.sourceID(name)
+		r.unknownValue("", name, "source_id", Confirm+"the row has no id of its own: the nickname stands for it")
+	}
 	return true
 }
+
+func (r *row) sourceID(id string) { r.d.Body.SourceId = ptr(r.im.format.source + ":" + id) }
 
 // fold makes enum words of registers comparable: "In gebruik" and "in_gebruik".
 func fold(s string) string {
@@ -295,4 +300,50 @@ func (r *row) contact(column string, p *declarationv1.Party) {
 	default:
 		p.Contact = &raw
 	}
+}
+
+// field fills a text of up to 5,000 characters from a column.
+func (r *row) field(column, field string) *declarationv1.LocalizedText {
+	return r.longText(column, field, r.words(column, field))
+}
+
+// mapped hands the column's word to set, and notes a word that set doesn't take.
+func (r *row) mapped(column, field string, set func(string) bool) {
+	if s := r.value(column, field); s != "" && !set(s) {
+		r.unknown(column, field, whyUnlisted)
+	}
+}
+
+// label makes a site's label, or none of an empty text.
+func (r *row) label(column, s string) *string {
+	if s == "" {
+		return nil
+	}
+	short, cut := shorten(s, maxLabel)
+	if cut {
+		r.problem(column, s, "longer than 200 characters: shortened")
+	}
+	return &short
+}
+
+// noField notes a column's text that has no place in the draft.
+func (r *row) noField(column, field string) {
+	if r.value(column, field) != "" {
+		r.unknown(column, field, whyNoField)
+	}
+}
+
+// attach adds a file to the draft and to the report, which the caller writes beside
+// the draft.
+func (r *row) attach(name, mediaType, title string, content []byte) error {
+	f := draft.File{Name: name, SHA256: sha256.Sum256(content)}
+	if len(content) > maxAttachment {
+		return fmt.Errorf("the list is %d bytes long, more than an attachment may be (%d): import it in parts", len(content), maxAttachment)
+	}
+	f.Size = uint32(len(content)) //nolint:gosec // bounded above
+	r.d.Files = append(r.d.Files, f)
+	r.d.Body.Attachments = append(r.d.Body.Attachments, &declarationv1.Attachment{
+		Title: &title, Sha256: f.SHA256[:], MediaType: &mediaType, Size: &f.Size})
+	r.im.rep.files = append(r.im.rep.files, File{Name: name, Content: content})
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -12,6 +13,7 @@ import (
 	"github.com/cityproof/cityproof/internal/declaration"
 	"github.com/cityproof/cityproof/internal/draft"
 	"github.com/cityproof/cityproof/internal/importer"
+	"github.com/cityproof/cityproof/internal/publication"
 	"github.com/cityproof/cityproof/internal/testenv"
 )
 
@@ -51,6 +53,10 @@ func importTwice(t *testing.T, format string, data []byte, opt importer.Options)
 		}
 		seen[key]++
 	}
+	if !bytes.Equal(draft.Format(drafts), draft.Format(again)) {
+		t.Error("the long form differs between two imports")
+	}
+	checkRules(t, drafts)
 	if len(drafts) != report.Drafts {
 		t.Errorf("Report.Drafts = %d, want %d", report.Drafts, len(drafts))
 	}
@@ -67,6 +73,46 @@ func formatted(t *testing.T, d *draft.Draft) []byte {
 		t.Fatalf("%s: %v\n%s", d.Nickname(), err, protojson.Format(d.Body))
 	}
 	return b
+}
+
+// city is a registry of subjects that has none yet.
+type city struct{}
+
+func (city) Next(declaration.Kind) (uint32, error) { return 1, nil }
+
+func (city) Lookup(declaration.Kind, string) (declaration.Subject, bool, error) {
+	return declaration.Subject{}, false, nil
+}
+
+// checkRules holds that every draft, numbered as for publishing, is accepted at the
+// door: what it lacks is listed, nothing in it is refused.
+func checkRules(t *testing.T, drafts []*draft.Draft) {
+	t.Helper()
+	numbered := make([]*draft.Draft, len(drafts))
+	for i, d := range drafts {
+		c := *d
+		c.Body = proto.Clone(d.Body).(*declarationv1.Body)
+		c.Body.Nonce = make([]byte, 16)
+		numbered[i] = &c
+	}
+	if err := draft.Number(numbered, city{}); err != nil {
+		t.Errorf("Number: %v", err)
+		return
+	}
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	for _, d := range numbered {
+		day := d.EffectiveOn
+		if day == (declaration.Date{}) {
+			day = declaration.DateOf(now)
+		}
+		st := &declaration.Statement{Log: "city.example/log", City: "nl-kanaalstad", Subject: d.Subject, Revision: 1,
+			Operation: d.Operation, EffectiveOn: day, DeclaredAt: now, Provenance: d.Provenance}
+		for _, res := range publication.CheckRecord(publication.Record{Statement: st, Body: d.Body}, now) {
+			if res.Level == publication.Reject {
+				t.Errorf("%s: %s %s %q: %s", d.Nickname(), res.Rule, res.Field, res.Value, res.Message)
+			}
+		}
+	}
 }
 
 // count is how many deployments the predicate holds for.
@@ -92,4 +138,17 @@ func compare(t *testing.T, counts []counted) {
 			t.Errorf("%s = %d, want %d", c.what, c.got, c.want)
 		}
 	}
+}
+
+func organisationsOf(t *testing.T, format, name string) []importer.OrganisationCount {
+	t.Helper()
+	data, err := os.ReadFile(testenv.Shared(t, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	organisations, err := importer.Organisations(format, bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return organisations
 }

@@ -37,8 +37,8 @@ var mail = regexp.MustCompile(`[\p{L}\p{N}._%+'-]{1,64}@(?:[\p{L}\p{N}-]{1,63}\.
 //  2. HTML entities are decoded, once.
 //  3. CR LF and CR become LF, Unicode's line and paragraph separators too; a tab
 //     becomes a space; other control characters, bidi overrides, embeddings and
-//     isolates, and invisible format characters are removed. Marks that scripts
-//     need stay (LRM, RLM, ALM, ZWJ, ZWNJ).
+//     isolates, invisible and private characters are removed: what V-06 refuses, and
+//     variation selectors. Marks that scripts need stay (LRM, RLM, ALM, ZWJ, ZWNJ).
 //  4. An e-mail address becomes "[…]" unless its first word is that of a role.
 //  5. Spaces at the ends of lines, and empty lines beyond one, are removed; in a
 //     one-line field every break becomes a space.
@@ -85,6 +85,9 @@ func visible(r rune) rune {
 		case '\u200c', '\u200d', '\u200e', '\u200f', '\u061c': // ZWNJ, ZWJ, LRM, RLM, ALM
 			return r
 		}
+		return -1
+	case unicode.In(r, unicode.Co, unicode.Noncharacter_Code_Point, unicode.Variation_Selector),
+		r == '\u034f', r == '\u3164', r == '\uffa0': // a joiner and fillers that nobody sees
 		return -1
 	}
 	return r

@@ -3,7 +3,7 @@ package importer
 import (
 	"errors"
 	"fmt"
-	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -13,42 +13,43 @@ import (
 )
 
 const (
-	maxNickname = 64
-	maxURL      = 500 // bytes (V-06)
-	maxSourceID = 200
+	maxNickname   = 64
+	maxURL        = 500 // bytes (V-06)
+	maxSourceID   = 200
+	maxAttachment = declaration.MaxAttachment
 )
 
 // unsaidWords are what registers write into a cell that says nothing.
 var unsaidWords = map[string]bool{
 	"": true, "na": true, "n/a": true, "n.a.": true, "nan": true, "null": true, "nvt": true, "n.v.t.": true, "n.v.t": true,
 	"-": true, "--": true, "?": true, "unknown": true, "onbekend": true, "inconnu": true, "inconnue": true, "tbd": true,
-	"data unavailable": true, "not available": true, "not disclosable": true, "-infinity days": true, "infinity days": true,
+	"data unavailable": true, "not available": true, "not disclosable": true,
 }
 
 // said reports whether a cell says anything.
 func said(s string) bool { return !unsaidWords[strings.ToLower(s)] }
 
-// checkURL checks a source's URL as the door will (V-06): https, a host, no
-// userinfo, at most 500 bytes of printable ASCII.
+// What the door takes as a URL (V-06) after "https://": a host of letters, digits,
+// hyphens and dots, perhaps a port, and printable ASCII with whole percent codes.
+var (
+	urlHost = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*(?::[0-9]{1,5})?$`)
+	urlRest = regexp.MustCompile(`^(?:[!#$&-;=?-Z_a-z~\[\]]|%[0-9A-Fa-f]{2})*$`)
+)
+
+// checkURL says why a source's URL can't be taken.
 func checkURL(s string) error {
-	if len(s) > maxURL {
-		return fmt.Errorf("longer than %d bytes", maxURL)
+	rest, ok := strings.CutPrefix(s, "https://")
+	host := rest
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		host = rest[:i]
 	}
-	for _, c := range []byte(s) {
-		if c <= ' ' || c >= 0x7f || strings.IndexByte("\"<>\\^`{|}", c) >= 0 {
-			return errors.New("it has characters that a URL can't have")
-		}
-	}
-	u, err := url.Parse(s)
 	switch {
-	case err != nil:
-		return errors.New("it is no URL")
-	case u.Scheme != "https":
-		return errors.New("it is not https")
-	case u.User != nil:
-		return errors.New("it holds a user name")
-	case u.Hostname() == "" || u.Opaque != "":
-		return errors.New("it has no host")
+	case len(s) > maxURL:
+		return fmt.Errorf("longer than %d bytes", maxURL)
+	case !ok:
+		return errors.New("it does not begin with https://")
+	case len(host) > 253 || !urlHost.MatchString(host) || !urlRest.MatchString(rest[len(host):]):
+		return errors.New("it holds something that an address can't have")
 	}
 	return nil
 }

@@ -1,4 +1,3 @@
-// Package buildinfo says which version of the software runs.
 package buildinfo
 
 import "runtime/debug"

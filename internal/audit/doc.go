@@ -1,0 +1,36 @@
+// Package audit replays one city's log from its static files alone (C2SP tlog-tiles,
+// with the bodies beside them) against a trust file, and reports what it proved. It
+// needs no node: a mirror or an archive on a disk will do.
+//
+// In one pass, in the order of the leaves:
+//
+//   - the checkpoint, by all keys of the log;
+//   - every tile and entry, against the checkpoint's root: no hash is taken from a
+//     server that does not lead to it;
+//   - every leaf: form, signature by a key that was valid at its index, its log and
+//     city, its place in its subject's chain (frozen for schema 1). A leaf that
+//     breaks one of these is void: reported, and part of no chain;
+//   - every body, by its hash; a body that is gone, by the notice in this same log
+//     that erased it;
+//   - the publication rules. What breaks one is marked; that never changes a chain;
+//   - if asked, that the log continues a head seen before.
+//
+// # Verdicts
+//
+// True: everything was read and holds. False: something was served that does not
+// belong to the signed tree, the tree does not continue the head seen before, or it
+// holds void leaves; void leaves count for nothing, but the node's door must not let
+// them in, and a trust file that lacks a key shows itself the same way. Could not
+// tell: something is missing, out of reach, or made for a newer program. Marks and
+// repeated leaves do not change the verdict.
+//
+// Invariants: I8 (memory is bounded by a window of leaves, work by what servers
+// deliver, whatever size a checkpoint claims), I9 (the same head gives the same
+// bytes; what differs between servers is kept apart under "observed"), I10.
+//
+// What grows with the log: 40 bytes or so for each leaf, and package publication's
+// memory of the live records.
+//
+// It does not compare servers with each other (package gossip will), does not judge
+// obligations over time, and publishes nothing.
+package audit

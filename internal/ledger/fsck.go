@@ -1,0 +1,107 @@
+package ledger
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	declarationv1 "github.com/cityproof/cityproof/api/cityproof/declaration/v1"
+	"github.com/cityproof/cityproof/internal/declaration"
+	"github.com/cityproof/cityproof/internal/pebbledb"
+	"github.com/cityproof/cityproof/internal/proof"
+)
+
+// CheckRecords replays the log's entries and compares the live records with what
+// they should be. report is told of each difference. It returns how many there
+// were; an error says that it could not finish.
+func CheckRecords(ctx context.Context, db *pebbledb.DB, report func(string)) (damages uint64, err error) {
+	snap := db.NewSnapshot()
+	defer func() { err = errors.Join(err, snap.Close()) }()
+	c := &recordCheck{r: snap, want: map[string][]byte{}, report: func(format string, args ...any) {
+		damages++
+		report(fmt.Sprintf(format, args...))
+	}}
+	if err := c.replay(ctx); err != nil {
+		return damages, fmt.Errorf("checking records: %w", err)
+	}
+	if err := c.compare(); err != nil {
+		return damages, fmt.Errorf("checking records: %w", err)
+	}
+	return damages, nil
+}
+
+type recordCheck struct {
+	r      pebble.Reader
+	want   map[string][]byte
+	report func(format string, args ...any)
+}
+
+// replay works out what the records should be.
+func (c *recordCheck) replay(ctx context.Context) error {
+	live := map[declaration.Subject]*declarationv1.Body{}
+	return records{c.r}.scan([]byte{pebbledb.PrefixEntry}, func(it *pebble.Iterator) error {
+		for it.First(); it.Valid(); it.Next() {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			index := binary.BigEndian.Uint64(it.Key()[1:])
+			signed, err := declaration.ParseSigned(it.Value())
+			if err != nil {
+				c.report("entry %d is no declaration: %v", index, err)
+				continue
+			}
+			if err := c.apply(index, proof.LeafHash(it.Value()), signed.Statement, live); err != nil {
+				c.report("entry %d: %v", index, err)
+			}
+		}
+		for s, body := range live {
+			if body != nil {
+				for _, k := range derivedKeys(s, body) {
+					c.want[string(k)] = []byte{}
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func (c *recordCheck) apply(index uint64, leaf proof.Hash, st *declaration.Statement, live map[declaration.Subject]*declarationv1.Body) error {
+	rev := revision{Number: st.Revision, Index: index, Leaf: leaf, Operation: st.Operation, Body: st.BodySHA256}
+	c.want[string(revisionKey(st.Subject, st.Revision))] = rev.format()
+	live[st.Subject] = nil
+	if st.Operation == declaration.Withdraw {
+		return nil
+	}
+	body, err := parseStored(c.r, st.BodySHA256)
+	live[st.Subject] = body
+	return err
+}
+
+// compare looks for records that are missing, wrong, or should not be there.
+func (c *recordCheck) compare() error {
+	for _, prefix := range []byte{prefixFind, prefixLink, prefixRevision} {
+		if err := (records{c.r}).scan([]byte{prefix}, func(it *pebble.Iterator) error {
+			for it.First(); it.Valid(); it.Next() {
+				want, ok := c.want[string(it.Key())]
+				switch {
+				case !ok:
+					c.report("record %x should not be there", it.Key())
+				case !bytes.Equal(want, it.Value()):
+					c.report("record %x is wrong", it.Key())
+				}
+				delete(c.want, string(it.Key()))
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	for key := range c.want {
+		c.report("record %x is missing", key)
+	}
+	return nil
+}

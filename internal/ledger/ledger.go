@@ -1,0 +1,264 @@
+package ledger
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/cityproof/cityproof/internal/bodystore"
+	"github.com/cityproof/cityproof/internal/checkpoint"
+	"github.com/cityproof/cityproof/internal/declaration"
+	"github.com/cityproof/cityproof/internal/logstore"
+	"github.com/cityproof/cityproof/internal/pebbledb"
+	"github.com/cityproof/cityproof/internal/proof"
+	"github.com/cityproof/cityproof/internal/signingkey"
+)
+
+// PublisherFunc returns the key of an id if it may sign the leaf at index.
+type PublisherFunc func(id declaration.KeyID, index uint64) (ed25519.PublicKey, bool)
+
+// Options say whose log it is. All fields but Now, Logger and Quota are required.
+type Options struct {
+	// City is the member id of the log's owner.
+	City string
+	// DB holds the log, bodies and live records.
+	DB *pebbledb.DB
+	// Log is the engine over DB.
+	Log *logstore.Log
+	// Bodies is the store of bodies and attachments over DB.
+	Bodies *bodystore.Store
+	// Signer signs the log's checkpoints; its origin is the log's.
+	Signer *signingkey.LogSigner
+	// Publisher says which keys may publish.
+	Publisher PublisherFunc
+	// Quota bounds each publisher; the zero value is the default.
+	Quota Quota
+	// Now is the clock; default time.Now.
+	Now func() time.Time
+	// Logger gets what an operator must know; default: none.
+	Logger *slog.Logger
+}
+
+// Ledger is one city's log. It is safe for concurrent use.
+type Ledger struct {
+	city      string
+	origin    string
+	db        *pebbledb.DB
+	log       *logstore.Log
+	bodies    *bodystore.Store
+	signer    *signingkey.LogSigner
+	publisher PublisherFunc
+	quotas    *quotas
+	now       func() time.Time
+	logger    *slog.Logger
+
+	published atomic.Pointer[Published]
+	readOnly  atomic.Pointer[string] // why no declarations are taken; nil: they are
+
+	signing sync.Mutex // held while a checkpoint is made, so that one signature serves many callers
+	erasing sync.Mutex // held while bodies are erased
+}
+
+// Published is a checkpoint that anybody may see.
+type Published struct {
+	Checkpoint checkpoint.Checkpoint
+	Note       []byte
+}
+
+// Open checks that the data and the signer's state belong together, signs what a
+// crash left unsigned, and finishes erasures that were cut short. Where data and
+// state contradict each other it returns a ledger that only reads, and says why
+// (ReadOnly); it returns an error only where nothing can be read either.
+func Open(ctx context.Context, opts Options) (*Ledger, error) {
+	l := &Ledger{
+		city:      opts.City,
+		origin:    opts.Signer.Origin(),
+		db:        opts.DB,
+		log:       opts.Log,
+		bodies:    opts.Bodies,
+		signer:    opts.Signer,
+		publisher: opts.Publisher,
+		now:       opts.Now,
+		logger:    opts.Logger,
+	}
+	if l.now == nil {
+		l.now = time.Now
+	}
+	if l.logger == nil {
+		l.logger = slog.New(slog.DiscardHandler)
+	}
+	l.quotas = newQuotas(opts.Quota, l.now)
+	if err := l.start(ctx); err != nil {
+		return nil, fmt.Errorf("opening ledger %s: %w", l.origin, err)
+	}
+	return l, nil
+}
+
+// start publishes the last signed checkpoint if the data bear it out, and then
+// signs the head.
+func (l *Ledger) start(ctx context.Context) error {
+	size, root := l.log.Head()
+	last, note, signed := l.signer.Last()
+	if why, err := l.contradiction(ctx, last, signed, size); err != nil {
+		return err
+	} else if why != "" {
+		l.setReadOnly(why)
+		return l.publishStored(ctx, size)
+	}
+	if signed {
+		l.published.Store(&Published{last, note})
+	}
+	if l.db.ReadOnly() {
+		l.setReadOnly("the database is open for reading only")
+		return nil
+	}
+	if _, err := l.cover(ctx, size); err != nil {
+		return fmt.Errorf("signing size %d, root %s: %w", size, root, err)
+	}
+	return l.finishErasures(ctx)
+}
+
+// contradiction says in words for an operator how the data disagree with what
+// this machine signed; empty if they don't.
+func (l *Ledger) contradiction(ctx context.Context, last checkpoint.Checkpoint, signed bool, size uint64) (string, error) {
+	stored, err := l.storedNote()
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case !signed && stored != nil:
+		return "state/lastsigned is missing, but this log has signed checkpoints before. Signing from here could make a second history. " +
+			"Put back the state directory of the machine that signed last; if it is lost, the log must be recovered with its committee's word, or moved", nil
+	case !signed:
+		return "", nil
+	case last.Size > size:
+		return fmt.Sprintf("the data end at size %d, but size %d is signed: an old copy of the data directory was put back. "+
+			"Put back the newer data, or restore a newer backup; nothing is signed until the data reach size %d again", size, last.Size, last.Size), nil
+	}
+	root, err := l.log.Root(ctx, last.Size)
+	if err != nil {
+		return "", err
+	}
+	if root != last.Root {
+		return fmt.Sprintf("the data have root %s at size %d, but root %s is signed: the data directory belongs to another history. "+
+			"Put back the data directory that was signed; do not delete state/", root, last.Size, last.Root), nil
+	}
+	return "", nil
+}
+
+// publishStored shows the newest checkpoint that the data themselves hold, so
+// that a ledger that may not sign still serves its readers.
+func (l *Ledger) publishStored(ctx context.Context, size uint64) error {
+	note, err := l.storedNote()
+	if err != nil || note == nil {
+		return err
+	}
+	n, err := checkpoint.ParseNote(note)
+	if err != nil {
+		return fmt.Errorf("reading stored checkpoint: %w", err)
+	}
+	c, err := checkpoint.ParseCheckpoint(n.Text)
+	if err != nil {
+		return fmt.Errorf("reading stored checkpoint: %w", err)
+	}
+	if c.Size > size {
+		return nil
+	}
+	if root, err := l.log.Root(ctx, c.Size); err != nil || root != c.Root {
+		return err
+	}
+	l.published.Store(&Published{c, note})
+	return nil
+}
+
+// metaSigned is the key of the newest signed note as the data know it.
+var metaSigned = append([]byte{pebbledb.PrefixMeta}, "signed"...)
+
+func (l *Ledger) storedNote() ([]byte, error) {
+	note, err := l.db.Get(metaSigned)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, nil
+	}
+	return note, err
+}
+
+func (l *Ledger) setReadOnly(why string) {
+	if l.readOnly.CompareAndSwap(nil, &why) {
+		l.logger.Error("log is read-only", "origin", l.origin, "reason", why)
+	}
+}
+
+// ReadOnly says why no declarations are taken; empty when they are.
+func (l *Ledger) ReadOnly() string {
+	if why := l.readOnly.Load(); why != nil {
+		return *why
+	}
+	if err := errors.Join(l.log.Halted(), l.signer.Halted()); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// City is the member id of the log's owner.
+func (l *Ledger) City() string { return l.city }
+
+// Origin is the log's name.
+func (l *Ledger) Origin() string { return l.origin }
+
+// VKeys are the keys that all sign each checkpoint.
+func (l *Ledger) VKeys() []string { return l.signer.VKeys() }
+
+// Published returns the newest published checkpoint; nil before the first.
+func (l *Ledger) Published() *Published { return l.published.Load() }
+
+// cover returns a published checkpoint of at least need leaves, signing the
+// newest durable head if the last one is smaller. need must be durable.
+func (l *Ledger) cover(ctx context.Context, need uint64) (*Published, error) {
+	if p := l.published.Load(); p != nil && p.Checkpoint.Size >= need {
+		return p, nil
+	}
+	l.signing.Lock()
+	defer l.signing.Unlock()
+	p := l.published.Load()
+	if p != nil && p.Checkpoint.Size >= need {
+		return p, nil // another caller's signature covers it
+	}
+	size, root := l.log.Head()
+	if p != nil {
+		if err := l.extends(ctx, p.Checkpoint, size, root); err != nil {
+			l.signer.Halt(err)
+			l.logger.Error("signing is halted", "origin", l.origin, "size", size, "err", err)
+			return nil, fmt.Errorf("%w: %w", signingkey.ErrHalted, err)
+		}
+	}
+	note, err := l.signer.Sign(size, root, l.now())
+	if err != nil {
+		if errors.Is(err, signingkey.ErrHalted) {
+			l.logger.Error("signing is halted", "origin", l.origin, "size", size, "err", err)
+		}
+		return nil, err
+	}
+	if err := l.db.Note(metaSigned, note); err != nil {
+		return nil, err
+	}
+	p = &Published{checkpoint.Checkpoint{Origin: l.origin, Size: size, Root: root}, note}
+	l.published.Store(p)
+	return p, nil
+}
+
+// extends proves from the stored tiles that the new tree begins with the last
+// signed one.
+func (l *Ledger) extends(ctx context.Context, last checkpoint.Checkpoint, size uint64, root proof.Hash) error {
+	path, err := l.log.ConsistencyProof(ctx, last.Size, size)
+	if err != nil {
+		return err
+	}
+	return proof.VerifyConsistency(last.Size, size, last.Root, root, path)
+}

@@ -1,0 +1,133 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/cityproof/cityproof/internal/bodystore"
+	"github.com/cityproof/cityproof/internal/config"
+	"github.com/cityproof/cityproof/internal/ledger"
+	"github.com/cityproof/cityproof/internal/logstore"
+	"github.com/cityproof/cityproof/internal/pebbledb"
+	"github.com/cityproof/cityproof/internal/signingkey"
+)
+
+// member is one city's open log.
+type member struct {
+	cfg    config.Member
+	origin string
+	trust  *trustFile
+	db     *pebbledb.DB
+	log    *logstore.Log
+	state  *signingkey.State
+	ledger *ledger.Ledger
+}
+
+// openMember opens everything that belongs to one city, or nothing.
+func openMember(ctx context.Context, cfg config.Member, limits config.Limits, logger *slog.Logger) (m *member, err error) {
+	m = &member{cfg: cfg}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("opening %s: %w", cfg.City, err), m.close())
+			m = nil
+		}
+	}()
+	if m.origin, err = cfg.Origin(); err != nil {
+		return m, err
+	}
+	signer, err := m.openSigner()
+	if err != nil {
+		return m, err
+	}
+	if m.trust, err = openTrust(cfg.Trust, m.origin, signer.VKeys()); err != nil {
+		return m, err
+	}
+	if m.db, err = pebbledb.Open(cfg.Data, pebbledb.Options{Logger: logger}); err != nil {
+		return m, err
+	}
+	if m.log, err = logstore.Open(m.db, logstore.Options{Logger: logger}); err != nil {
+		return m, err
+	}
+	m.ledger, err = ledger.Open(ctx, ledger.Options{
+		City:      cfg.City,
+		DB:        m.db,
+		Log:       m.log,
+		Bodies:    bodystore.New(m.db),
+		Signer:    signer,
+		Publisher: m.trust.publisher,
+		Quota:     ledger.Quota{StatementsPerHour: limits.StatementsPerHour, BytesPerDay: limits.BytesPerDay},
+		Now:       time.Now,
+		Logger:    logger,
+	})
+	return m, err
+}
+
+// openSigner reads the log keys and locks the state directory: from then on no
+// other process signs for this log on this disk.
+func (m *member) openSigner() (*signingkey.LogSigner, error) {
+	ed, pq, err := readLogKeys(m.cfg.Keys)
+	if err != nil {
+		return nil, err
+	}
+	if m.state, err = signingkey.OpenState(m.cfg.State); err != nil {
+		if errors.Is(err, signingkey.ErrLocked) {
+			err = fmt.Errorf("%w: is this node running already? Two nodes must never sign for one log", err)
+		}
+		return nil, err
+	}
+	return signingkey.NewLogSigner(m.origin, ed, pq, m.state)
+}
+
+func readLogKeys(keys config.Keys) (ed, pq *signingkey.Key, err error) {
+	var ask signingkey.Passphrase
+	if keys.PassphraseFile != "" {
+		ask = signingkey.PassphraseFile(keys.PassphraseFile)
+	}
+	if ed, err = signingkey.ReadFile(keys.LogEd25519, ask); err == nil {
+		pq, err = signingkey.ReadFile(keys.LogMLDSA44, ask)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w: put the log's key back from its safe copy; a new key would be another log", err)
+	}
+	return ed, pq, err
+}
+
+// close gives back what is open, in the order in which it depends on each other.
+func (m *member) close() error {
+	var errs []error
+	if m.log != nil {
+		m.log.Close()
+	}
+	if m.db != nil {
+		errs = append(errs, m.db.Close())
+	}
+	if m.state != nil {
+		errs = append(errs, m.state.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// openMembers opens all members of a node, or none.
+func openMembers(ctx context.Context, cfg *config.Config, logger *slog.Logger) (members []*member, err error) {
+	for _, mc := range cfg.Members {
+		m, err := openMember(ctx, mc, cfg.Limits, logger)
+		if err != nil {
+			return nil, errors.Join(err, closeMembers(members))
+		}
+		members = append(members, m)
+	}
+	return members, nil
+}
+
+func closeMembers(members []*member) error {
+	var errs []error
+	for _, m := range slices.Backward(members) {
+		errs = append(errs, m.close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,244 @@
+package node
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	grpchealth "google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/reflection"
+	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/google/trillian"
+
+	ledgerv1 "github.com/cityproof/cityproof/api/cityproof/ledger/v1"
+	"github.com/cityproof/cityproof/api/openapi"
+	"github.com/cityproof/cityproof/internal/grpcapi"
+	"github.com/cityproof/cityproof/internal/tileserver"
+	"github.com/cityproof/cityproof/internal/trillianapi"
+)
+
+// api is the gRPC surface: one server for the public port, and one in memory
+// that the REST twin calls, so that REST passes the same limits.
+type api struct {
+	public, internal *grpc.Server
+	health           *grpchealth.Server
+}
+
+func (n *node) newAPI(listening string) *api {
+	public := n.cfg.GRPC.Public
+	if public == n.cfg.GRPC.Listen {
+		public = listening // with the port that the kernel chose
+	}
+	var members []grpcapi.Member
+	for _, m := range n.members {
+		members = append(members, grpcapi.Member{Ledger: m.ledger, Publishers: m.publishers})
+	}
+	service := grpcapi.New(members, grpcapi.Options{
+		Version: n.opts.Version, Public: public, Observe: n.observePublication, Logger: n.opts.Logger,
+	})
+	a := &api{health: grpchealth.NewServer()}
+	opts := grpcapi.ServerOptions(time.Duration(n.cfg.Limits.RequestTimeout), n.observeCall, n.opts.Logger)
+	a.internal = grpc.NewServer(opts...)
+	if n.tls.config != nil {
+		opts = append(opts, grpc.Creds(credentials.NewTLS(n.tls.config)))
+	}
+	a.public = grpc.NewServer(opts...)
+	for _, s := range []*grpc.Server{a.public, a.internal} {
+		ledgerv1.RegisterLedgerServiceServer(s, service)
+	}
+	healthv1.RegisterHealthServer(a.public, a.health)
+	reflection.Register(a.public)
+	a.setServing(true)
+	return a
+}
+
+func (a *api) setServing(on bool) {
+	state := healthv1.HealthCheckResponse_NOT_SERVING
+	if on {
+		state = healthv1.HealthCheckResponse_SERVING
+	}
+	a.health.SetServingStatus("", state)
+	a.health.SetServingStatus(ledgerv1.LedgerService_ServiceDesc.ServiceName, state)
+}
+
+// dial connects the REST twin to the server in memory.
+func (a *api) dial() (*grpc.ClientConn, net.Listener, error) {
+	l := bufconn.Listen(1 << 20)
+	conn, err := grpc.NewClient("passthrough:///in-memory",
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return l.DialContext(ctx) }),
+		grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return nil, nil, fmt.Errorf("making the REST API: %w", err)
+	}
+	return conn, l, nil
+}
+
+func (m *member) publishers() []ed25519.PublicKey {
+	size, _ := m.log.Head()
+	return m.trust.publishers(size)
+}
+
+func (n *node) observePublication(origin string, declarations int, took time.Duration, err error) {
+	if err != nil {
+		n.metrics.Refused.WithLabelValues(origin, status.Code(err).String()).Inc()
+		return
+	}
+	n.metrics.Published.WithLabelValues(origin).Add(float64(declarations))
+	n.metrics.PublishSeconds.WithLabelValues(origin).Observe(took.Seconds())
+}
+
+func (n *node) observeCall(method string, err error) {
+	n.metrics.RPCs.WithLabelValues(method, status.Code(err).String()).Inc()
+}
+
+// handler is everything on the public HTTP port.
+func (n *node) handler(ctx context.Context, conn *grpc.ClientConn, addr net.Addr) (http.Handler, error) {
+	mux := http.NewServeMux()
+	newHealth(n.members, addr, n.tls.config != nil).routes(mux)
+	for _, m := range n.members {
+		base := m.cfg.BasePath
+		tileserver.New(m.ledger, n.opts.Logger).Routes(mux, base)
+		rest, err := grpcapi.Gateway(ctx, conn, m.cfg.City)
+		if err != nil {
+			return nil, err
+		}
+		mux.Handle(base+"/api/v1/", http.StripPrefix(base, bounded(rest)))
+		mux.HandleFunc("GET "+base+"/api/v1/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write(openapi.Ledger)
+		})
+		mux.HandleFunc("GET "+base+"/{$}", m.welcome)
+	}
+	return n.counted(mux), nil
+}
+
+// welcome says in plain text what is here. The public pages take its place.
+func (m *member) welcome(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	p := m.ledger.Published()
+	var size uint64
+	if p != nil {
+		size = p.Checkpoint.Size
+	}
+	base := m.cfg.BasePath
+	fmt.Fprintf(w, `Cityproof: the public log of %s
+
+This log holds %d signed declarations. Nothing here needs to be believed: check it
+with the command "cityproof audit".
+
+  checkpoint    %s/log/checkpoint
+  tiles         %s/log/tile/…        (C2SP tlog-tiles)
+  bodies        %s/log/bodies/<sha256>
+  declarations  %s/api/v1/declarations
+  API           %s/api/v1/openapi.json
+`, m.cfg.City, size, base, base, base, base, base)
+}
+
+// Limits of request bodies on the REST API, in bytes: base64 and JSON around what
+// gRPC bounds itself.
+const (
+	maxRESTCall   = 1 << 20
+	maxRESTUpload = 96 << 20
+)
+
+func bounded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		limit := int64(maxRESTCall)
+		if r.URL.Path == "/api/v1/declarations:batch" || r.URL.Path == "/api/v1/attachments" {
+			limit = maxRESTUpload
+		}
+		w.Header().Set("Access-Control-Allow-Origin", "*")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		r.Body = http.MaxBytesReader(w, r.Body, limit)
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (n *node) httpServer(handler http.Handler) *http.Server {
+	timeout := time.Duration(n.cfg.Limits.RequestTimeout)
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: min(timeout, 10*time.Second),
+		ReadTimeout:       timeout,
+		WriteTimeout:      2 * timeout,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+	}
+}
+
+// counted counts requests by surface and class of status.
+func (n *node) counted(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		sw := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+		next.ServeHTTP(sw, r)
+		n.metrics.HTTPRequests.WithLabelValues(surface(r.Pattern), fmt.Sprintf("%dxx", sw.status/100)).Inc()
+	})
+}
+
+// surface is a closed set: the pattern that matched, not what a visitor asked for.
+func surface(pattern string) string {
+	if pattern == "" {
+		return "none"
+	}
+	return pattern
+}
+
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (n *node) startDebug(_ context.Context, g *errgroup.Group) (*http.Server, error) {
+	if n.cfg.Debug.Listen == "" {
+		return nil, nil
+	}
+	l, err := listenPrivate(n.cfg.Debug.Listen)
+	if err != nil {
+		return nil, err
+	}
+	s := &http.Server{Handler: n.metrics.DebugHandler(n.opts.Level), ReadHeaderTimeout: 10 * time.Second}
+	g.Go(func() error { return serveHTTP(s, l) })
+	return s, nil
+}
+
+// startTrillian serves Trillian's log API on a member's own log, for reading.
+func (n *node) startTrillian(ctx context.Context, g *errgroup.Group) error {
+	for _, m := range n.members {
+		if m.cfg.Trillian.Listen == "" {
+			continue
+		}
+		l, err := listenPrivate(m.cfg.Trillian.Listen)
+		if err != nil {
+			return err
+		}
+		s := grpc.NewServer(grpcapi.ServerOptions(time.Duration(n.cfg.Limits.RequestTimeout), n.observeCall, n.opts.Logger)...)
+		server, err := trillianapi.New([]trillianapi.Tree{{ID: 1, Log: m.log}}, trillianapi.Options{})
+		if err != nil {
+			return errors.Join(err, l.Close())
+		}
+		trillian.RegisterTrillianLogServer(s, server)
+		g.Go(func() error { return s.Serve(l) })
+		g.Go(func() error {
+			<-ctx.Done()
+			s.Stop()
+			return nil
+		})
+	}
+	return nil
+}

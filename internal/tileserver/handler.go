@@ -1,0 +1,177 @@
+package tileserver
+
+import (
+	"compress/gzip"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/cityproof/cityproof/internal/ledger"
+	"github.com/cityproof/cityproof/internal/receipt"
+	"github.com/cityproof/cityproof/internal/tile"
+)
+
+const (
+	immutable = "public, max-age=31536000, immutable"
+	fresh     = "public, max-age=2" // checkpoint: "a few seconds at most"
+)
+
+// Handler serves /log/… of one log.
+type Handler struct {
+	ledger *ledger.Ledger
+	logger *slog.Logger
+}
+
+// New returns the handler of a log's static files.
+func New(l *ledger.Ledger, logger *slog.Logger) *Handler { return &Handler{l, logger} }
+
+// Routes adds the handler's paths to mux, each behind base ("" or "/path").
+func (h *Handler) Routes(mux *http.ServeMux, base string) {
+	mux.HandleFunc("GET "+base+"/log/checkpoint", h.checkpoint)
+	mux.HandleFunc("GET "+base+"/log/tile/", func(w http.ResponseWriter, r *http.Request) {
+		h.tile(w, r, strings.TrimPrefix(r.URL.Path, base+"/log/"))
+	})
+	mux.HandleFunc("GET "+base+"/log/bodies/{hash}", h.body)
+	mux.HandleFunc("GET "+base+"/log/attachments/{hash}", h.attachment)
+}
+
+// open lets pages of any origin read: verifiers in a browser come from anywhere,
+// and all this is public.
+func open(w http.ResponseWriter) {
+	w.Header().Set("Access-Control-Allow-Origin", "*")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; sandbox")
+}
+
+func (h *Handler) checkpoint(w http.ResponseWriter, _ *http.Request) {
+	open(w)
+	p := h.ledger.Published()
+	if p == nil {
+		http.Error(w, "no checkpoint is published yet", http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", fresh)
+	_, _ = w.Write(p.Note)
+}
+
+func (h *Handler) tile(w http.ResponseWriter, r *http.Request, path string) {
+	open(w)
+	id, err := tile.ParsePath(path)
+	if err != nil {
+		http.Error(w, "no such tile: "+err.Error(), http.StatusBadRequest)
+		return
+	}
+	data, err := h.ledger.Tile(r.Context(), id)
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("Cache-Control", immutable)
+	if id.Entries { // hash tiles don't compress
+		writeCompressed(w, r, data)
+		return
+	}
+	_, _ = w.Write(data)
+}
+
+func (h *Handler) body(w http.ResponseWriter, r *http.Request) {
+	open(w)
+	hash, ok := parseHash(w, r)
+	if !ok {
+		return
+	}
+	data, err := h.ledger.Body(hash)
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "public, max-age=3600") // it may be erased
+	writeCompressed(w, r, data)
+}
+
+func (h *Handler) attachment(w http.ResponseWriter, r *http.Request) {
+	open(w)
+	hash, ok := parseHash(w, r)
+	if !ok {
+		return
+	}
+	data, err := h.ledger.Attachment(hash)
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	// A file that somebody uploaded is never shown as a page of this host.
+	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("Content-Disposition", `attachment; filename="`+hex.EncodeToString(hash[:8])+`"`)
+	w.Header().Set("Cache-Control", "public, max-age=3600")
+	_, _ = w.Write(data)
+}
+
+func parseHash(w http.ResponseWriter, r *http.Request) (hash [32]byte, ok bool) {
+	s := r.PathValue("hash")
+	b, err := hex.DecodeString(s)
+	if err != nil || len(b) != len(hash) || hex.EncodeToString(b) != s {
+		http.Error(w, "want a SHA-256 as 64 lower-case hexadecimal digits", http.StatusBadRequest)
+		return hash, false
+	}
+	return [32]byte(b), true
+}
+
+func writeCompressed(w http.ResponseWriter, r *http.Request, data []byte) {
+	w.Header().Set("Vary", "Accept-Encoding")
+	if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		_, _ = w.Write(data)
+		return
+	}
+	w.Header().Set("Content-Encoding", "gzip")
+	gz := gzip.NewWriter(w)
+	_, _ = gz.Write(data)
+	_ = gz.Close()
+}
+
+// Gone is the answer to a request for something erased: which notice says so, and
+// that notice's own receipt. Without a notice that verifies, a 410 means no more
+// than "missing".
+type Gone struct {
+	ErasedBy uint64          `json:"erased_by"` // index of the notice
+	Notice   json.RawMessage `json:"notice"`    // receipt file of the notice
+}
+
+func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+	var notFound *ledger.NotFoundError
+	var erased *ledger.ErasedError
+	switch {
+	case errors.As(err, &notFound):
+		w.Header().Set("Cache-Control", fresh) // it may come
+		http.Error(w, err.Error(), http.StatusNotFound)
+	case errors.As(err, &erased):
+		h.gone(w, r, erased)
+	default:
+		h.logger.Error("reading the log for a visitor", "origin", h.ledger.Origin(), "err", err)
+		http.Error(w, "this node can't read that now", http.StatusInternalServerError)
+	}
+}
+
+func (h *Handler) gone(w http.ResponseWriter, r *http.Request, erased *ledger.ErasedError) {
+	rc, err := h.ledger.Receipt(r.Context(), erased.Notice)
+	if err != nil {
+		h.logger.Error("reading an erasure notice", "origin", h.ledger.Origin(), "index", erased.Notice, "err", err)
+		http.Error(w, "erased, but its notice can't be read now", http.StatusInternalServerError)
+		return
+	}
+	file, err := receipt.New(rc.Envelope, rc.Body, rc.Index, rc.Path, rc.Note).Format()
+	if err != nil {
+		h.logger.Error("writing an erasure notice", "origin", h.ledger.Origin(), "index", erased.Notice, "err", err)
+		http.Error(w, "erased, but its notice can't be written now", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusGone)
+	_ = json.NewEncoder(w).Encode(Gone{erased.Notice, file})
+}

@@ -162,7 +162,8 @@ func walk(ctx context.Context, r pebble.Reader, prefix byte, f func(key []byte, 
 }
 
 // Check hashes every body and attachment and calls report for each that does not match its key or cannot be read, and for
-// each that is still here although it is marked as erased. It returns how many it looked at.
+// each that is still here although it is marked as erased. It returns how many it looked at. A damaged table can hide the
+// keys behind it; then report gets the bare prefix.
 func Check(ctx context.Context, r pebble.Reader, report func(key []byte, err error)) (checked uint64, err error) {
 	for _, prefix := range []byte{pebbledb.PrefixAttachment, pebbledb.PrefixBody} {
 		err := walk(ctx, r, prefix, func(key []byte, value func() ([]byte, error)) {
@@ -171,8 +172,11 @@ func Check(ctx context.Context, r pebble.Reader, report func(key []byte, err err
 				report(bytes.Clone(key), err)
 			}
 		})
-		if err != nil {
+		switch {
+		case ctx.Err() != nil:
 			return checked, err
+		case err != nil:
+			report([]byte{prefix}, err)
 		}
 	}
 	return checked, nil

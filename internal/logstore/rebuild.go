@@ -97,27 +97,35 @@ func rebuild(r pebble.Reader) (*tile.Edge, error) {
 }
 
 // checkEnd compares the last entry with the stored size. They are written in one batch.
-func checkEnd(r pebble.Reader, size uint64) (err error) {
+func checkEnd(r pebble.Reader, size uint64) error {
+	end, err := lastEntry(r)
+	if err != nil {
+		return err
+	}
+	if end != size {
+		return &DamagedError{Detail: fmt.Sprintf("entries end at %d, the stored head says %d", end, size)}
+	}
+	return nil
+}
+
+// lastEntry returns the index after that of the last stored entry.
+func lastEntry(r pebble.Reader) (end uint64, err error) {
 	it, err := r.NewIter(&pebble.IterOptions{
 		LowerBound: []byte{pebbledb.PrefixEntry},
 		UpperBound: []byte{pebbledb.PrefixEntry + 1},
 	})
 	if err != nil {
-		return fmt.Errorf("reading the last entry: %w", err)
+		return 0, fmt.Errorf("reading the last entry: %w", err)
 	}
 	defer func() { err = errors.Join(err, it.Close()) }()
-	var stored uint64
 	if it.Last() {
 		if len(it.Key()) != 9 {
-			return &DamagedError{Detail: fmt.Sprintf("entry key of %d bytes", len(it.Key()))}
+			return 0, &DamagedError{Detail: fmt.Sprintf("entry key of %d bytes", len(it.Key()))}
 		}
-		stored = binary.BigEndian.Uint64(it.Key()[1:]) + 1
+		end = binary.BigEndian.Uint64(it.Key()[1:]) + 1
 	}
 	if err := it.Error(); err != nil {
-		return fmt.Errorf("reading the last entry: %w", err)
+		return 0, fmt.Errorf("reading the last entry: %w", err)
 	}
-	if stored != size {
-		return &DamagedError{Detail: fmt.Sprintf("entries end at %d, the stored head says %d", stored, size)}
-	}
-	return nil
+	return end, nil
 }

@@ -112,7 +112,7 @@ func Open(dir string, opts Options) (_ *DB, err error) {
 		}
 	}
 	if !opts.ReadOnly {
-		if err := opts.FS.MkdirAll(dir, 0o755); err != nil {
+		if err := makeDir(opts.FS, dir); err != nil {
 			return nil, fmt.Errorf("creating the data directory %s: %w", dir, err)
 		}
 	}

@@ -156,9 +156,25 @@ func TestFormatIsChecked(t *testing.T) {
 	})
 }
 
+// TestI1NewDirectoriesSurvivePowerLoss: what was committed in a data directory that was just made must not go with it.
+func TestI1NewDirectoriesSurvivePowerLoss(t *testing.T) {
+	mem := vfs.NewCrashableMem()
+	db := open(t, "some/new/data", pebbledb.Options{FS: mem})
+	if err := put(db, "mkey", "value"); err != nil {
+		t.Fatal(err)
+	}
+	crashed := mem.CrashClone(vfs.CrashCloneCfg{})
+	closeDB(t, db)
+	db = open(t, "some/new/data", pebbledb.Options{FS: crashed})
+	defer closeDB(t, db)
+	if got, err := db.Get([]byte("mkey")); err != nil || string(got) != "value" {
+		t.Errorf("Get after a power loss = %q, %v", got, err)
+	}
+}
+
 func TestUnwritableDirectoryIsNamed(t *testing.T) {
 	denied := errorfs.InjectorFunc(func(op errorfs.Op) error {
-		if op.Kind.ReadOrWrite() == errorfs.OpIsWrite && op.Kind != errorfs.OpMkdirAll {
+		if op.Kind.ReadOrWrite() == errorfs.OpIsWrite && op.Kind != errorfs.OpMkdirAll && op.Kind != errorfs.OpFileSync {
 			return &os.PathError{Op: "open", Path: op.Path, Err: fs.ErrPermission}
 		}
 		return nil

@@ -88,6 +88,30 @@ func writeSynced(fsys vfs.FS, name, content string) error {
 	return errors.Join(err, f.Close())
 }
 
+// makeDir creates dir and what is missing above it, and makes the names durable: what is synced inside a directory is lost
+// all the same if a power loss takes the directory.
+func makeDir(fsys vfs.FS, dir string) error {
+	var parents []string // of dir, up to the first that exists
+	for d := dir; ; {
+		parent := fsys.PathDir(d)
+		parents = append(parents, parent)
+		if _, err := fsys.Stat(parent); err == nil || parent == d {
+			break
+		}
+		d = parent
+	}
+	if err := fsys.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for _, d := range parents {
+		// Where one may not look one cannot have made a directory either.
+		if err := syncDir(fsys, d); err != nil && !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+	}
+	return nil
+}
+
 func syncDir(fsys vfs.FS, dir string) error {
 	d, err := fsys.OpenDir(dir)
 	if err != nil {

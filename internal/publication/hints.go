@@ -14,6 +14,14 @@ import (
 // plain turns a field's name into words: "impact_class" is "impact class".
 func plain(name string) string { return strings.ReplaceAll(name, "_", " ") }
 
+// article puts "a" or "an" before a word.
+func article(word string) string {
+	if word != "" && strings.IndexByte("aeio", word[0]) >= 0 {
+		return "an " + word
+	}
+	return "a " + word
+}
+
 // counted is "1 sector" or "3 corners".
 func counted(n int, plural string) string {
 	if n == 1 {

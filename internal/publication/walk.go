@@ -255,10 +255,10 @@ func (c *checker) kind(f *field, s string) {
 	}
 	want := make([]string, len(f.refersTo))
 	for i, k := range f.refersTo {
-		want[i] = plain(string(k))
+		want[i] = article(plain(string(k)))
 	}
-	c.wrong("V-16", c.field(), s, fmt.Sprintf("This names a %s, but a %s belongs here.", plain(string(k)), strings.Join(want, " or a ")),
-		fmt.Sprintf("Write for example %s/31, or the nickname of a %s.", f.refersTo[0].Prefix(), want[0]))
+	c.wrong("V-16", c.field(), s, fmt.Sprintf("This names %s, but %s belongs here.", article(plain(string(k))), strings.Join(want, " or ")),
+		fmt.Sprintf("Write for example %s/31, or the nickname of %s.", f.refersTo[0].Prefix(), want[0]))
 }
 
 // chars checks length and characters of s; lang is the language that it is in, or

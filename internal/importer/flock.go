@@ -165,6 +165,7 @@ func (r *row) flockRetention(use *declarationv1.DataUse) {
 		r.unknown(column, field, "not taken as a retention: "+err.Error())
 		return
 	}
+	r.confirm(column, field, "the portal doesn't say what is kept so long: named \"data of the portal\"")
 	use.Retention = []*declarationv1.Retention{{
 		What:     r.local("data of the portal"),
 		Mode:     ptr(declarationv1.RetentionMode_RETENTION_MODE_FIXED),

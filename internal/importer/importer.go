@@ -106,6 +106,11 @@ func Import(format string, r io.Reader, opt Options) ([]*draft.Draft, *Report, e
 	if err := f.run(im, data); err != nil {
 		return nil, nil, fmt.Errorf("importing %s: %w", format, err)
 	}
+	for _, d := range im.drafts {
+		for _, u := range d.Unknown {
+			im.rep.addUnknown(u)
+		}
+	}
 	day := opt.Retrieved
 	if day == (declaration.Date{}) {
 		day = im.fetched
@@ -241,4 +246,5 @@ func (im *importer) newDraft(lang string) *draft.Draft {
 	}
 }
 
+// add takes a finished draft.
 func (im *importer) add(d *draft.Draft) { im.drafts = append(im.drafts, d) }

@@ -77,12 +77,13 @@ func (im *importer) nlExtract(rec *record) {
 		return
 	}
 	r.deployment(declarationv1.DeploymentType_DEPLOYMENT_TYPE_ALGORITHM_OR_AI)
+	r.importedFrom("url")
 	id := r.value("id", "source_id")
-	if !r.claim(id, "nl", id) {
+	name := r.value("title", "deployment.name")
+	if !r.claim(id, "nl", cmp.Or(id, name)) {
 		return
 	}
-	r.importedFrom("url")
-	whole := r.name("title", r.value("title", "deployment.name"))
+	whole := r.name("title", name)
 	goal := r.words("doel", "deployment.purpose_text")
 	r.summary("doel", goal)
 	r.dep.PurposeText = r.longText("doel", "deployment.purpose_text", paragraphs(whole, goal))
@@ -129,6 +130,7 @@ func (im *importer) nlStandard(rec *record) {
 	}
 	r.deployment(declarationv1.DeploymentType_DEPLOYMENT_TYPE_ALGORITHM_OR_AI)
 	r.setLanguage(r.nlLanguage())
+	r.importedFrom("url")
 	id := r.value("lars", "source_id")
 	if id == "" {
 		if own := r.value("source_id", "source_id"); own != "" {
@@ -139,7 +141,6 @@ func (im *importer) nlStandard(rec *record) {
 	if !r.claim(id, "nl", cmp.Or(id, name)) {
 		return
 	}
-	r.importedFrom("url")
 	whole := r.name("name", name)
 	short := r.words("description_short", "deployment.summary")
 	shown := r.summary("description_short", short)

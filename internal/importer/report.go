@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/cityproof/cityproof/internal/draft"
 )
 
 // Bounds of a report: a file that has something odd in every cell must not become
@@ -22,7 +24,8 @@ type Report struct {
 	Drafts  int // drafts made: a row may give several, or many rows one
 	Skipped int // rows that gave none: of other organisations, repeats, unusable
 
-	// Unknown sums what the drafts' Unknown say: by column, field and reason.
+	// Unknown sums what the drafts' Unknown say, by column, field and reason, and
+	// what is noted of single cameras of a list.
 	Unknown []UnknownCount
 	// Unread are columns that the format doesn't know, with the rows that filled them.
 	Unread []ValueCount
@@ -97,8 +100,9 @@ func newTally() *tally {
 	return &tally{unknown: map[[3]string]*unknownTally{}, unread: map[string]int{}}
 }
 
-func (t *tally) addUnknown(column, value, field, why string) {
-	key := [3]string{column, field, why}
+func (t *tally) addUnknown(n draft.Unknown) {
+	value := n.Value
+	key := [3]string{n.Column, n.Field, n.Why}
 	u := t.unknown[key]
 	if u == nil {
 		u = &unknownTally{values: map[string]int{}}

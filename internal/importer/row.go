@@ -2,7 +2,9 @@ package importer
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -62,11 +64,12 @@ func (r *row) unknown(column, field, why string) {
 // unknownValue is unknown for a value that is only part of a column. A person's
 // address is left out even here: drafts are passed around.
 func (r *row) unknownValue(column, value, field, why string) {
-	value = maskMail(value)
-	r.im.rep.addUnknown(column, value, field, why)
-	if r.d != nil {
-		r.d.Unknown = append(r.d.Unknown, draft.Unknown{Column: column, Value: value, Field: field, Why: why})
+	u := draft.Unknown{Column: column, Value: maskMail(value), Field: field, Why: why}
+	if r.d == nil { // a camera: one row of a deployment
+		r.im.rep.addUnknown(u)
+		return
 	}
+	r.d.Unknown = append(r.d.Unknown, u) // summed once the draft is sure to be
 }
 
 // confirm notes that the field was filled with words that a person should look at.
@@ -203,15 +206,19 @@ func (im *importer) markOwn(p *declarationv1.Party) {
 
 // url returns the column's URL if the door will take it; else it is noted.
 func (r *row) url(column, field string) string {
-	s := r.value(column, field)
-	if s == "" {
-		return ""
+	raw := r.rec.text(column)
+	if !said(raw) {
+		return r.value(column, field) // which notes it
 	}
-	if err := checkURL(s); err != nil {
+	err := checkURL(raw)
+	if err == nil && maskMail(raw) != raw {
+		err = errors.New("it holds an e-mail address that may be a person's")
+	}
+	if err != nil {
 		r.unknown(column, field, "not taken as a URL: "+err.Error())
 		return ""
 	}
-	return s
+	return raw
 }
 
 // importedFrom fills Body.imported_from.
@@ -283,6 +290,9 @@ func paragraphs(texts ...string) string {
 	return strings.Join(out, "\n\n")
 }
 
+// mailbox is what the door takes as one.
+var mailbox = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9._%+-]{0,62}[A-Za-z0-9])?@[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)+$`)
+
 // contact fills a party's contact with the column's mailbox, if it is an office's.
 func (r *row) contact(column string, p *declarationv1.Party) {
 	const field = "deployment.parties"
@@ -292,7 +302,7 @@ func (r *row) contact(column string, p *declarationv1.Party) {
 		return
 	}
 	switch {
-	case mail.FindString(raw) != raw || len(raw) > 200:
+	case !mailbox.MatchString(raw) || strings.Contains(raw, "..") || len(raw) > 200:
 		r.unknown(column, field, "not taken as a contact: want one mailbox of an office")
 	case !roleMailbox(raw):
 		r.unknown(column, field, "not taken as a contact: the mailbox may be a person's")

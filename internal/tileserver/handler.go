@@ -3,7 +3,6 @@ package tileserver
 import (
 	"compress/gzip"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -135,14 +134,6 @@ func writeCompressed(w http.ResponseWriter, r *http.Request, data []byte) {
 	_ = gz.Close()
 }
 
-// Gone is the answer to a request for something erased: which notice says so, and
-// that notice's own receipt. Without a notice that verifies, a 410 means no more
-// than "missing".
-type Gone struct {
-	ErasedBy uint64          `json:"erased_by"` // index of the notice
-	Notice   json.RawMessage `json:"notice"`    // receipt file of the notice
-}
-
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var notFound *ledger.NotFoundError
 	var erased *ledger.ErasedError
@@ -158,6 +149,9 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
+// gone answers a request for something erased with the receipt file of the notice
+// that says so: without one that verifies, a 410 means no more than "missing". The
+// file goes out as it is, for a receipt wrapped in other JSON is none.
 func (h *Handler) gone(w http.ResponseWriter, r *http.Request, erased *ledger.ErasedError) {
 	rc, err := h.ledger.Receipt(r.Context(), erased.Notice)
 	if err != nil {
@@ -173,5 +167,5 @@ func (h *Handler) gone(w http.ResponseWriter, r *http.Request, erased *ledger.Er
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusGone)
-	_ = json.NewEncoder(w).Encode(Gone{erased.Notice, file})
+	_, _ = w.Write(file)
 }

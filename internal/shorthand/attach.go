@@ -2,7 +2,6 @@ package shorthand
 
 import (
 	"crypto/sha256"
-	"io/fs"
 	"maps"
 	"path"
 	"slices"
@@ -27,7 +26,7 @@ var mediaTypes = map[string]string{
 // read gets a file beside the declaring one. Whatever the name says, it can't lead
 // out of the folder (T-43).
 func (v value) read(name string) ([]byte, bool) {
-	if !fs.ValidPath(name) || name == "." || strings.ContainsAny(name, `\:`) {
+	if !insideFolder(name) {
 		v.fail("this is no file beside this one", "write its name, or folder/name below this folder, with forward slashes")
 		return nil, false
 	}
@@ -47,6 +46,17 @@ func (v value) read(name string) ([]byte, bool) {
 		return b, true
 	}
 	return nil, false
+}
+
+// insideFolder reports whether a relative path with forward slashes names something
+// below its folder on every system.
+func insideFolder(name string) bool {
+	for part := range strings.SplitSeq(name, "/") {
+		if part == "" || part == "." || part == ".." {
+			return false
+		}
+	}
+	return !strings.ContainsAny(name, "\\:\x00")
 }
 
 // attach hashes a file into an attachment, and lists it for upload.

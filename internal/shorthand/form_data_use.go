@@ -189,6 +189,9 @@ func readRight(v value, m *declarationv1.Right) {
 	if how != "" {
 		m.How = v.part(how).localized()
 	}
+	if v.rec.contact != "" {
+		m.Contact = &v.rec.contact
+	}
 }
 
 func readRefusal(v value, m *declarationv1.Refusal) {

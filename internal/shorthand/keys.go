@@ -94,6 +94,9 @@ func readDeploymentPurpose(v value, m protoreflect.Message) {
 func readSecondary(v value, m protoreflect.Message) {
 	fd := m.Descriptor().Fields().ByName("purposes")
 	v.path = joinPath(v.path, "purposes")
+	if use := m.Interface().(*declarationv1.DataUse); v.rec.mode == draft.Set {
+		use.Purposes = slices.DeleteFunc(use.Purposes, func(p *declarationv1.Purpose) bool { return p.GetSecondary() })
+	}
 	v.items(func(item value) {
 		before := m.Get(fd).List().Len()
 		item.appendTo(m, fd)
@@ -171,12 +174,11 @@ func readLifecycle(v value, m protoreflect.Message) {
 }
 
 // readParties reads "vendor: NAME (COUNTRY)", one or a list, or its fields.
-func readParties(role string) func(value, protoreflect.Message) {
-	number := declarationv1.PartyRole(declarationv1.PartyRole_value["PARTY_ROLE_"+role])
+func readParties(number declarationv1.PartyRole) func(value, protoreflect.Message) {
 	return func(v value, m protoreflect.Message) {
 		fd := m.Descriptor().Fields().ByName("parties")
 		list := m.Mutable(fd).List()
-		if v.rec.amending {
+		if v.rec.mode == draft.Set {
 			dropRole(list, number)
 		}
 		v.path = joinPath(v.path, "parties")
@@ -185,6 +187,9 @@ func readParties(role string) func(value, protoreflect.Message) {
 			at.path = indexed(v.path, list.Len())
 			at.mark()
 			if p, ok := at.partyNode(number); ok {
+				if number == declarationv1.PartyRole_PARTY_ROLE_ACCOUNTABLE {
+					at.rec.giveContact(p)
+				}
 				list.Append(protoreflect.ValueOfMessage(p.ProtoReflect()))
 			}
 		})
@@ -230,7 +235,7 @@ func readContact(v value, m protoreflect.Message) {
 		return
 	}
 	v.rec.contact = v.text
-	if !v.rec.amending {
+	if v.rec.mode == "" {
 		return
 	}
 	switch r := m.Interface().(type) {
@@ -287,7 +292,7 @@ func (v value) bundle(m protoreflect.Message, field protoreflect.Name, kind decl
 		item.path = indexed(at.path, list.Len())
 		item.mark()
 		name := ""
-		if item.n.Shape == draft.Map && !v.rec.amending {
+		if item.n.Shape == draft.Map && v.rec.mode == "" {
 			name, ok = item.inner(kind)
 		} else {
 			name, ok = item.reference()

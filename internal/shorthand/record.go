@@ -19,8 +19,9 @@ type record struct {
 	contact string
 	// said remembers which key gave a field, so that no second one overrides it.
 	said map[string]string
-	// amending: what is read replaces what the record says.
-	amending bool
+	// mode is what an amendment does: what is read replaces what the record says, or
+	// is added to it. Empty while a new record is read.
+	mode draft.Action
 }
 
 func rulesOf(fd protoreflect.FieldDescriptor) *declarationv1.FieldRules { return draft.RulesOf(fd) }
@@ -36,7 +37,7 @@ func (v value) into(m protoreflect.Message, name protoreflect.Name) (value, bool
 	}
 	v.rec.said[out.path] = v.shown
 	out.mark()
-	if v.rec.amending {
+	if v.rec.mode == draft.Set {
 		m.Clear(m.Descriptor().Fields().ByName(name))
 	}
 	return out, true

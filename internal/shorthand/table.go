@@ -3,6 +3,7 @@ package shorthand
 import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	declarationv1 "github.com/cityproof/cityproof/api/cityproof/declaration/v1"
 	"github.com/cityproof/cityproof/internal/draft"
 )
 
@@ -17,10 +18,28 @@ type shortName struct {
 	read func(v value, m protoreflect.Message)
 }
 
+// partyKeys are the keys for the parties in one role, of deployments and, but for
+// the first, of services.
+var partyKeys = []struct {
+	key   string
+	role  declarationv1.PartyRole
+	about string
+}{
+	{"accountable", declarationv1.PartyRole_PARTY_ROLE_ACCOUNTABLE, "the body that answers for it; the workspace's where left out"},
+	{"controller", declarationv1.PartyRole_PARTY_ROLE_DATA_CONTROLLER, "role data_controller"},
+	{"joint_controller", declarationv1.PartyRole_PARTY_ROLE_JOINT_CONTROLLER, ""},
+	{"processor", declarationv1.PartyRole_PARTY_ROLE_DATA_PROCESSOR, "role data_processor"},
+	{"operator", declarationv1.PartyRole_PARTY_ROLE_OPERATOR, ""},
+	{"vendor", declarationv1.PartyRole_PARTY_ROLE_VENDOR, ""},
+	{"funder", declarationv1.PartyRole_PARTY_ROLE_FUNDER, ""},
+	{"auditor", declarationv1.PartyRole_PARTY_ROLE_AUDITOR, ""},
+	{"third_party", declarationv1.PartyRole_PARTY_ROLE_THIRD_PARTY, ""},
+}
+
 // shortTable is the table of FORMAT.md. A test holds it to the protos: every target
 // exists, and no key hides a field of the same name.
 func shortTable() []shortName {
-	return []shortName{
+	table := []shortName{
 		{"Deployment", "sector", []string{"sectors"}, "", "", nil},
 		{"Deployment", "status", []string{"status", "starts_on", "ends_on", "start_unknown"}, "STATUS[ since DATE|unknown][ until DATE]",
 			"the date keeps its precision: 2021-05 says that the day is not known", typedMessage(readStatus)},
@@ -28,15 +47,6 @@ func shortTable() []shortName {
 		{"Deployment", "purpose", []string{"purpose", "purpose_text"}, "CODE[ - TEXT]", "a list gives more codes; one of them has the text", readDeploymentPurpose},
 		{"Deployment", "sites", []string{"sites"}, "FILE.csv, FILE.geojson, or a list of sites",
 			"columns camera_id, location, longitude, latitude; over 2,000 places the file becomes an attachment", readSites},
-		{"Deployment", "accountable", []string{"parties"}, "NAME[ (COUNTRY)]", "the body that answers for it; the workspace's where left out", readParties("ACCOUNTABLE")},
-		{"Deployment", "controller", []string{"parties"}, "NAME[ (COUNTRY)]", "role data_controller", readParties("DATA_CONTROLLER")},
-		{"Deployment", "joint_controller", []string{"parties"}, "NAME[ (COUNTRY)]", "", readParties("JOINT_CONTROLLER")},
-		{"Deployment", "processor", []string{"parties"}, "NAME[ (COUNTRY)]", "role data_processor", readParties("DATA_PROCESSOR")},
-		{"Deployment", "operator", []string{"parties"}, "NAME[ (COUNTRY)]", "", readParties("OPERATOR")},
-		{"Deployment", "vendor", []string{"parties"}, "NAME[ (COUNTRY)]", "", readParties("VENDOR")},
-		{"Deployment", "funder", []string{"parties"}, "NAME[ (COUNTRY)]", "", readParties("FUNDER")},
-		{"Deployment", "auditor", []string{"parties"}, "NAME[ (COUNTRY)]", "", readParties("AUDITOR")},
-		{"Deployment", "third_party", []string{"parties"}, "NAME[ (COUNTRY)]", "", readParties("THIRD_PARTY")},
 		{"Deployment", "contact", []string{"parties"}, "ROLE MAILBOX or telephone number",
 			"the accountable party's, and every right's of the data uses below; the workspace's where left out", readContact},
 		{"Deployment", "data", []string{"data_uses"}, "a list of data uses, each with use: NICKNAME, or of references", "", readData},
@@ -65,9 +75,6 @@ func shortTable() []shortName {
 		{"Service", "competent_body", []string{"competent_body"}, "NAME[ (COUNTRY)]", "the workspace's accountable body where left out", readCompetentBody},
 		{"Service", "contact", []string{"competent_body"}, "ROLE MAILBOX or telephone number", "the competent body's; the workspace's where left out", readContact},
 		{"Service", "data", []string{"data_uses"}, "a list of data uses, each with use: NICKNAME, or of references", "", readData},
-		{"Service", "operator", []string{"parties"}, "NAME[ (COUNTRY)]", "", readParties("OPERATOR")},
-		{"Service", "vendor", []string{"parties"}, "NAME[ (COUNTRY)]", "", readParties("VENDOR")},
-		{"Service", "funder", []string{"parties"}, "NAME[ (COUNTRY)]", "", readParties("FUNDER")},
 
 		{"Notice", "kind", []string{"incident_kinds"}, "", "", nil},
 		{"Notice", "status", []string{"incident_status"}, "", "", nil},
@@ -84,6 +91,24 @@ func shortTable() []shortName {
 		{"Party", "contract", []string{"contract_ref"}, "", "", nil},
 		{"Retention", "how", []string{"mode", "duration", "until", "event", "citation"}, "none, DURATION, until DATE, until EVENT, indeterminate, endless", "", typedMessage(readHow)},
 	}
+	for _, p := range partyKeys {
+		key := shortName{"Deployment", p.key, []string{"parties"}, "NAME[ (COUNTRY)]", p.about, readParties(p.role)}
+		table = append(table, key)
+		if key.in = "Service"; p.role != declarationv1.PartyRole_PARTY_ROLE_ACCOUNTABLE {
+			table = append(table, key)
+		}
+	}
+	return table
+}
+
+// role returns the role of the parties that the key is about, where it is about one.
+func (s *shortName) role() (declarationv1.PartyRole, bool) {
+	for _, p := range partyKeys {
+		if s != nil && p.key == s.key && s.to[0] == "parties" {
+			return p.role, true
+		}
+	}
+	return 0, false
 }
 
 func typedMessage[M any](read func(v value, m M)) func(value, protoreflect.Message) {

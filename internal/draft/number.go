@@ -23,6 +23,13 @@ type NicknameLister interface {
 	Nicknames(kind declaration.Kind) ([]string, error)
 }
 
+// Assumer is what a Registry may also be where the city's subjects can't be looked
+// up: it stands a subject of one of the kinds in for each nickname that is
+// referred to and not given in the batch.
+type Assumer interface {
+	Assume(kinds []declaration.Kind, nickname string) declaration.Subject
+}
+
 // naming is a reference that Number resolved: what was written, and what it put
 // there.
 type naming struct{ nickname, subject string }
@@ -204,6 +211,9 @@ func (n *numbering) inBatch(kinds []declaration.Kind, nickname string) []declara
 }
 
 func (n *numbering) registered(kinds []declaration.Kind, nickname string) ([]declaration.Subject, error) {
+	if a, ok := n.reg.(Assumer); ok {
+		return []declaration.Subject{a.Assume(kinds, nickname)}, nil
+	}
 	var found []declaration.Subject
 	for _, k := range kinds {
 		s, ok, err := n.reg.Lookup(k, nickname)

@@ -94,7 +94,7 @@ func makeLogKeys(origin, dir string) (vkeys []string, err error) {
 		if err := signingkey.WriteFile(filepath.Join(dir, k.file), key.Format()); err != nil {
 			return nil, err
 		}
-		vkeys = append(vkeys, vkey.String())
+		vkeys = append(vkeys, checkpoint.FormatVKey(vkey))
 	}
 	return vkeys, nil
 }

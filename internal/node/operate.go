@@ -59,7 +59,7 @@ func memberVKeys(m config.Member) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		vkeys = append(vkeys, vkey.String())
+		vkeys = append(vkeys, checkpoint.FormatVKey(vkey))
 	}
 	return vkeys, nil
 }

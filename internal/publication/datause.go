@@ -2,6 +2,7 @@ package publication
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	declarationv1 "github.com/cityproof/cityproof/api/cityproof/declaration/v1"
@@ -10,6 +11,7 @@ import (
 
 func (c *checker) checkDataUse(u *declarationv1.DataUse) {
 	c.checkIdentifiability(u)
+	c.checkSpecial(u)
 	c.checkRetention(u)
 	c.checkBases(u)
 	c.checkRights(u)
@@ -31,6 +33,21 @@ func (c *checker) checkIdentifiability(u *declarationv1.DataUse) {
 				fmt.Sprintf("Retention entry %d (%s) is %s, which is more.", i+1, shorten(firstText(r.GetWhat())),
 					words(r.GetIdentifiability().String(), "Identifiability")),
 				"State the highest of all that is collected or kept, also for a moment.")
+			return
+		}
+	}
+}
+
+// checkSpecial warns under V-14, whose data use has to be of a special category,
+// of kinds of data that are one while the data use says otherwise.
+func (c *checker) checkSpecial(u *declarationv1.DataUse) {
+	if u.SpecialCategory == nil || u.GetSpecialCategory() {
+		return
+	}
+	for _, t := range u.GetCategories() {
+		if vocabulary.SpecialCategoryData(schemeOf(t), t.GetCode()) {
+			c.warn("V-14", "data_use.special_category", "no", fmt.Sprintf("You name %s, which the law protects in particular.", t.GetCode()),
+				"Write  special_category: yes")
 			return
 		}
 	}
@@ -166,15 +183,14 @@ func companyCollects(u *declarationv1.DataUse) bool {
 	return u.GetCollectedBy() == declarationv1.CollectedBy_COLLECTED_BY_COMPANY || u.GetCollectedBy() == declarationv1.CollectedBy_COLLECTED_BY_JOINT
 }
 
+// checkNoAccess: with levels, the city says it of those alone ("police: none");
+// without, of every public body.
 func (c *checker) checkNoAccess(u *declarationv1.DataUse, a *declarationv1.GovernmentAccess) {
 	for i, r := range u.GetRecipients() {
-		if r.GetLevel() != 0 {
+		if r.GetLevel() != 0 && (len(a.GetLevels()) == 0 || slices.Contains(a.GetLevels(), r.GetLevel())) {
 			c.wrong("V-25", item("data_use.recipients", i)+".level", words(r.GetLevel().String(), "GovernmentLevel"),
-				fmt.Sprintf("You say that no public body may look, and name %s.", shorten(r.GetParty().GetName())), "Change the access, or take the recipient out.")
+				fmt.Sprintf("You say that such a body may not look, and name %s.", shorten(r.GetParty().GetName())), "Change the access, or take the recipient out.")
 		}
-	}
-	if len(a.GetLevels()) > 0 {
-		c.wrong("V-25", "data_use.government_access.levels", "", "You say that no public body may look, and list who may.", "Keep one of the two.")
 	}
 }
 

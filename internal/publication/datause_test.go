@@ -18,6 +18,12 @@ func dataUseCases() []recordCase {
 		{"kept higher than said", "video", use(func(u *pb.DataUse) { u.Identifiability = deIdentified }),
 			[]want{{"V-01", reject, "data_use.identifiability", "Retention entry 1 (ruw beeld) is identifiable, which is more.", "the highest"}}},
 
+		{"health that is not special", "video", use(func(u *pb.DataUse) { u.Categories[0] = term(pb.Scheme_SCHEME_DPV_PD, "Health") }),
+			[]want{{"V-14", warn, "data_use.special_category", "You name Health", "special_category: yes"}}},
+		{"health that is special", "video", use(func(u *pb.DataUse) {
+			u.Categories[0], u.SpecialCategory = term(pb.Scheme_SCHEME_DPV_PD, "Health"), ptr(true)
+		}), nil},
+
 		{"personal data by no right", "video", use(func(u *pb.DataUse) { u.LegalBasis = nil }),
 			[]want{{"V-20", reject, "data_use.legal_basis", "by what right", "legal_basis: official_authority"}}},
 		{"personal data and no right of people", "video", use(func(u *pb.DataUse) { u.Rights = nil }),
@@ -113,11 +119,13 @@ func accessCases() []recordCase {
 
 		{"nobody may look but the police get it", "video", use(func(u *pb.DataUse) {
 			u.GovernmentAccess = &pb.GovernmentAccess{Mode: pb.AccessMode_ACCESS_MODE_NONE.Enum()}
-		}), []want{{"V-25", reject, "data_use.recipients[0].level", "no public body may look, and name Politie", "take the recipient out"}}},
-		{"nobody may look but levels may", "video", use(func(u *pb.DataUse) {
-			u.GovernmentAccess = &pb.GovernmentAccess{Mode: pb.AccessMode_ACCESS_MODE_NONE.Enum(), Levels: []pb.GovernmentLevel{1}}
-			u.Recipients = nil
-		}), []want{{"V-25", reject, "data_use.government_access.levels", "list who may", "Keep one"}}},
+		}), []want{{"V-25", reject, "data_use.recipients[0].level", "such a body may not look, and name Politie", "take the recipient out"}}},
+		{"a level may not look but gets it", "video", use(func(u *pb.DataUse) {
+			u.GovernmentAccess = &pb.GovernmentAccess{Mode: pb.AccessMode_ACCESS_MODE_NONE.Enum(), Levels: []pb.GovernmentLevel{u.Recipients[0].GetLevel()}}
+		}), []want{{"V-25", reject, "data_use.recipients[0].level", "such a body may not look, and name Politie", "take the recipient out"}}},
+		{"another level may not look", "video", use(func(u *pb.DataUse) {
+			u.GovernmentAccess = &pb.GovernmentAccess{Mode: pb.AccessMode_ACCESS_MODE_NONE.Enum(), Levels: []pb.GovernmentLevel{pb.GovernmentLevel_GOVERNMENT_LEVEL_INTELLIGENCE}}
+		}), nil},
 		{"nobody may look", "video", use(func(u *pb.DataUse) {
 			u.GovernmentAccess, u.Recipients = &pb.GovernmentAccess{Mode: pb.AccessMode_ACCESS_MODE_NONE.Enum()}, nil
 		}), nil},

@@ -77,7 +77,7 @@ func (s *LogSigner) Origin() string { return s.origin }
 func (s *LogSigner) VKeys() []string {
 	var out []string
 	for _, signer := range s.signers {
-		out = append(out, signer.Key().String())
+		out = append(out, checkpoint.FormatVKey(signer.Key()))
 	}
 	return out
 }

@@ -251,7 +251,7 @@ func unescape(b []byte) (byte, int) {
 		if hi < 0 || lo < 0 {
 			return 0, 0
 		}
-		c := byte(hi<<4 | lo)
+		c := byte(hi<<4 | lo) //nolint:gosec // two hexadecimal digits
 		if c >= 0x20 || shortEscape(c) != 0 {
 			return 0, 0
 		}

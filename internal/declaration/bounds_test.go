@@ -34,6 +34,9 @@ func TestI8SizesAreBounded(t *testing.T) {
 	if _, err := declaration.ParseStatement(make([]byte, declaration.MaxEntry+1)); err == nil || len(err.Error()) > 200 {
 		t.Errorf("ParseStatement of too much = %v", err)
 	}
+	if _, err := declaration.FormatBody(&declarationv1.Body{Language: proto.String("\xff"), Record: body.Record}); err == nil {
+		t.Error("FormatBody wrote what is not UTF-8")
+	}
 	if _, err := declaration.FormatBody(nil); err == nil {
 		t.Error("FormatBody of nothing gave a body")
 	}

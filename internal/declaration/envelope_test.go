@@ -283,12 +283,12 @@ func TestParseSignedTellsUnknownFromMalformed(t *testing.T) {
 	}
 	later := sign(t, []byte(`{"schema":2}`), 1)
 	var schema *declaration.UnknownSchemaError
-	if _, err := declaration.ParseSigned(later.Format()); !errors.As(err, &schema) || schema.Schema != 2 {
+	if _, err := declaration.ParseSigned(later.Format()); !errors.As(err, &schema) || schema.Schema != 2 || !strings.Contains(err.Error(), "schema 2") {
 		t.Errorf("ParseSigned of schema 2 = %v", err)
 	}
 	later.PayloadType = "application/vnd.cityproof.act.v1+json"
 	var typ *declaration.PayloadTypeError
-	if _, err := declaration.ParseSigned(later.Format()); !errors.As(err, &typ) {
+	if _, err := declaration.ParseSigned(later.Format()); !errors.As(err, &typ) || !strings.Contains(err.Error(), "act.v1") {
 		t.Errorf("ParseSigned of an act = %v", err)
 	}
 	if _, err := declaration.ParseSigned(sign(t, []byte(`{"schema":0}`), 1).Format()); err == nil || errors.As(err, &schema) {

@@ -166,7 +166,7 @@ func rewrap(r *rand.Rand, e *declaration.Envelope) string {
 	if odd(15) {
 		slices.Reverse(sigs)
 	}
-	typ, _ := json.Marshal(e.PayloadType) //nolint:errcheck // a string
+	typ, _ := json.Marshal(e.PayloadType)
 	if odd(40) {
 		typ = []byte(strings.Replace(string(typ), "/", `\/`, 1))
 	}

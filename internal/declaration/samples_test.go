@@ -200,12 +200,17 @@ func sign(t testing.TB, payload []byte, keys ...int) *declaration.Envelope {
 
 // testKeys accepts test keys 1 to 3.
 func testKeys(id declaration.KeyID) (ed25519.PublicKey, bool) {
-	for n := 1; n <= 3; n++ {
-		if pub := testKey(n).Public().(ed25519.PublicKey); declaration.KeyIDOf(pub) == id {
-			return pub, true
-		}
-	}
-	return nil, false
+	pub, ok := knownKeys[id]
+	return pub, ok
 }
+
+var knownKeys = func() map[declaration.KeyID]ed25519.PublicKey {
+	keys := map[declaration.KeyID]ed25519.PublicKey{}
+	for n := 1; n <= 3; n++ {
+		pub := testKey(n).Public().(ed25519.PublicKey)
+		keys[declaration.KeyIDOf(pub)] = pub
+	}
+	return keys
+}()
 
 func hexOf(b []byte) string { return hex.EncodeToString(b) }

@@ -151,7 +151,8 @@ func (s *Statement) parseField(d *canonical.Decoder, key string, kind *string) (
 		return s.parseBodyRef(d)
 	}
 	if key == "revision" || key == "schema" {
-		n, err := d.Integer()
+		var n int64
+		n, err = d.Integer()
 		switch {
 		case err != nil:
 			return err
@@ -160,7 +161,7 @@ func (s *Statement) parseField(d *canonical.Decoder, key string, kind *string) (
 		case key == "revision" && (n < 1 || n > maxSubjectNumber):
 			return fmt.Errorf("revision %d is out of range", n)
 		case key == "revision":
-			s.Revision = uint32(n)
+			s.Revision = uint32(n) //nolint:gosec // bounded above
 		}
 		return nil
 	}

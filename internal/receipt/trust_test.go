@@ -184,3 +184,12 @@ func FuzzParseTrust(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkParseTrust(b *testing.B) {
+	text := []byte(trustText(b))
+	for b.Loop() {
+		if _, err := receipt.ParseTrust(text); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -75,30 +75,27 @@ func parseTrust(b []byte) (*Trust, error) {
 	return t, nil
 }
 
-func parsePublisher(d *json.Decoder) (p Publisher, err error) {
-	err = object(d, []string{"key", "from_size"}, []string{"to_size"}, func(key string) error {
+func parsePublisher(d *json.Decoder) (Publisher, error) {
+	var p Publisher
+	err := object(d, []string{"key", "from_size"}, []string{"to_size"}, func(key string) (err error) {
 		switch key {
 		case "key":
 			var text string
-			if err := readString(d, &text); err != nil {
-				return err
+			if err = readString(d, &text); err == nil {
+				p.Key, err = proof.ParseBase64(text)
 			}
-			raw, err := proof.ParseBase64(text)
-			p.Key = raw
-			return err
 		case "from_size":
-			n, err := readSize(d)
-			if err == nil && n == nil {
-				return errors.New("want a number")
+			var n *uint64
+			if n, err = readSize(d); err == nil && n == nil {
+				err = errors.New("want a number")
 			}
 			if err == nil {
 				p.FromSize = *n
 			}
-			return err
 		default:
 			p.ToSize, err = readSize(d)
-			return err
 		}
+		return err
 	})
 	return p, err
 }

@@ -328,3 +328,38 @@ func BenchmarkVerify(b *testing.B) {
 		}
 	}
 }
+
+// TestLogWithoutTime: a log that signs with Ed25519 alone never says when.
+func TestLogWithoutTime(t *testing.T) {
+	w, _ := sample(t)
+	w.signers = w.signers[:1]
+	entry, body := declare(t, "Trouwen", nil)
+	w.entries[at] = entry
+	v, err := receipt.Verify(w.receipt(at, body), w.trust())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range v.Claims {
+		if c.Name == receipt.ClaimTime && (c.Told || !v.LogTime.IsZero()) {
+			t.Errorf("a time is told that nobody signed: %+v, %v", c, v.LogTime)
+		}
+	}
+}
+
+// TestVerifyParsesAgain: a receipt that was put together, not parsed, gets no trust
+// for that.
+func TestVerifyParsesAgain(t *testing.T) {
+	w, r := sample(t)
+	for claim, change := range map[string]func(*receipt.Receipt){
+		receipt.ClaimStatement:  func(r *receipt.Receipt) { r.Statement = append(bytes.Clone(r.Statement), '\n') },
+		receipt.ClaimCheckpoint: func(r *receipt.Receipt) { r.Proof = &proof.TLogProof{Index: at, Checkpoint: []byte("no note\n")} },
+		receipt.ClaimBody:       func(r *receipt.Receipt) { r.Body = append(bytes.Clone(r.Body), '\n') },
+	} {
+		changed := *r
+		change(&changed)
+		var no *receipt.FalseError
+		if _, err := receipt.Verify(&changed, w.trust()); !errors.As(err, &no) || no.Claim != claim {
+			t.Errorf("Verify = %v, want false: %s", err, claim)
+		}
+	}
+}

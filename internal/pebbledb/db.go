@@ -17,15 +17,12 @@ import (
 // Memory: up to maxMemTables memtables and one more, the block cache, and the buffers of two compactions; under 150 MiB in
 // all. The first memtables are small ones of which Pebble flushes several at once, so bytes are counted, not tables.
 const (
-	memTableSize = 16 << 20
-	cacheSize    = 32 << 20
-	maxMemTables = 4
+	defaultMemTableSize = 16 << 20
+	cacheSize           = 32 << 20
+	maxMemTables        = 4
 
 	// maxSublevels is the read amplification of level 0 at which Commit waits for compactions.
 	maxSublevels = 24
-
-	// roomEvery is how many bytes are committed between two looks at Pebble's backlog; a look costs some 20 µs.
-	roomEvery = memTableSize / 4
 
 	// neverStall replaces Pebble's own stall limits; see Commit.
 	neverStall = 1 << 10
@@ -64,9 +61,16 @@ type Options struct {
 
 	// ReadOnly opens an existing database without changing a byte of it, also on a read-only medium.
 	ReadOnly bool
+
+	// MemTableSize is how many bytes are kept in memory before they go to a table; default 16 MiB. Tests make it small, so
+	// that little data takes the same paths as much.
+	MemTableSize int
 }
 
 func (o *Options) setDefaults() {
+	if o.MemTableSize == 0 {
+		o.MemTableSize = defaultMemTableSize
+	}
 	if o.FS == nil {
 		o.FS = vfs.Default
 	}
@@ -83,6 +87,7 @@ type DB struct {
 	fs       vfs.FS
 	dir      string
 	readOnly bool
+	memTable int // bytes
 
 	// progress holds a token when a flush or compaction has ended since the last look.
 	progress chan struct{}
@@ -120,6 +125,7 @@ func Open(dir string, opts Options) (_ *DB, err error) {
 		fs:       opts.FS,
 		dir:      dir,
 		readOnly: opts.ReadOnly,
+		memTable: opts.MemTableSize,
 		progress: make(chan struct{}, 1),
 		deleted:  make(chan struct{}, 1),
 	}
@@ -197,7 +203,7 @@ func (d *DB) pebbleOptions(log *slog.Logger) *pebble.Options {
 		ReadOnly:                    d.readOnly,
 		ErrorIfNotExists:            d.readOnly,
 		CacheSize:                   cacheSize,
-		MemTableSize:                memTableSize,
+		MemTableSize:                uint64(d.memTable),
 		MemTableStopWritesThreshold: neverStall,
 		L0StopWritesThreshold:       neverStall,
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
@@ -286,13 +292,13 @@ func (d *DB) Commit(b *pebble.Batch) (err error) {
 func (d *DB) waitForRoom(n int) error {
 	d.roomMu.Lock()
 	defer d.roomMu.Unlock()
-	if d.sinceRoom += n; d.sinceRoom < roomEvery {
+	if d.sinceRoom += n; d.sinceRoom < d.memTable/4 { // a look costs some 20 µs
 		return d.fence.err()
 	}
 	d.sinceRoom = 0
 	for {
 		m := d.pebble.Metrics()
-		if m.MemTable.Size <= maxMemTables*memTableSize && m.Levels[0].Sublevels <= maxSublevels {
+		if m.MemTable.Size <= maxMemTables*uint64(d.memTable) && m.Levels[0].Sublevels <= maxSublevels {
 			return d.fence.err()
 		}
 		select {

@@ -21,7 +21,7 @@ func (v value) dashed() ([]string, bool) {
 	}
 	parts := strings.Split(t, " - ")
 	for i, p := range parts {
-		if parts[i] = strings.TrimSpace(p); parts[i] == "" || parts[i] == "-" {
+		if parts[i] = strings.TrimSpace(p); parts[i] == "" || parts[i] == "-" || strings.HasPrefix(parts[i], "- ") {
 			v.fail(`nothing stands between two " - "`, "put the text into a structured form if it holds dashes")
 			return nil, false
 		}

@@ -99,7 +99,7 @@ func Import(format string, r io.Reader, opt Options) ([]*draft.Draft, *Report, e
 	if err != nil {
 		return nil, nil, fmt.Errorf("importing %s: %w", format, err)
 	}
-	im := &importer{format: f, opt: opt, lang: f.lang, rep: newTally(), ids: map[string]int{}, nicknames: map[string]bool{}}
+	im := &importer{format: f, opt: opt, lang: f.lang, rep: newTally(), ids: map[string]int{}, nicknames: map[string]int{}}
 	if im.lang == "" {
 		im.lang = opt.Language
 	}
@@ -166,7 +166,7 @@ func Organisations(format string, r io.Reader) ([]OrganisationCount, error) {
 	if err != nil {
 		return nil, fmt.Errorf("counting organisations: %w", err)
 	}
-	im := &importer{format: f, rep: newTally(), ids: map[string]int{}, nicknames: map[string]bool{}, counting: map[string]int{}}
+	im := &importer{format: f, rep: newTally(), ids: map[string]int{}, nicknames: map[string]int{}, counting: map[string]int{}}
 	im.lang = "und" // no draft is made
 	if err := f.run(im, data); err != nil {
 		return nil, fmt.Errorf("counting organisations: %w", err)
@@ -186,7 +186,7 @@ type importer struct {
 	lang      string
 	rep       *tally
 	ids       map[string]int // source id → row that had it first
-	nicknames map[string]bool
+	nicknames map[string]int // nickname → the last number that was put behind it
 	drafts    []*draft.Draft
 	fetched   declaration.Date // when the file was made, if it says so
 	counting  map[string]int   // organisation → rows; not nil: count only
@@ -225,15 +225,19 @@ func (im *importer) own(org string) bool {
 	return org != "" && (org == im.opt.Accountable || org == im.opt.Only)
 }
 
-// nickname makes a nickname that no other draft of the file has.
+// nickname makes a nickname that no other draft of the file has. Where it must
+// count up it goes on from the last number: a file of a hundred thousand rows
+// without names would else take for ever.
 func (im *importer) nickname(words ...string) string {
 	base := slug(strings.Join(words, " "))
 	name := base
-	for n := 2; im.nicknames[name]; n++ {
+	for n := im.nicknames[base]; im.nicknames[name] > 0; {
+		n++
+		im.nicknames[base] = n
 		suffix := fmt.Sprintf("-%d", n)
 		name = strings.TrimRight(base[:min(len(base), maxNickname-len(suffix))], "-") + suffix
 	}
-	im.nicknames[name] = true
+	im.nicknames[name] = max(im.nicknames[name], 1)
 	return name
 }
 

@@ -120,6 +120,9 @@ func (r *row) nycColumns() {
 	r.noField("updated_desc", "reason")
 }
 
+// maxAnalyses bounds how many words are looked up for one tool.
+const maxAnalyses = 40
+
 // nycAnalysis takes the kinds of analysis that are, word for word, a capability of
 // the vocabulary.
 func (r *row) nycAnalysis() {
@@ -128,7 +131,12 @@ func (r *row) nycAnalysis() {
 	if s == "" {
 		return
 	}
-	for _, word := range strings.Split(s, ";") {
+	words := strings.Split(s, ";")
+	if len(words) > maxAnalyses {
+		r.unknown(column, field, "a list too long to be one of kinds of analysis")
+		return
+	}
+	for _, word := range words {
 		word = strings.TrimSpace(word)
 		t, err := vocabulary.Resolve([]vocabulary.Scheme{vocabulary.DPVAI}, word)
 		switch {

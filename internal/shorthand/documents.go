@@ -142,6 +142,7 @@ func amendment(op declaration.Operation) func(root, head value, rest []draft.Ent
 			d.Lines["target"] = head.n.Line
 		}
 		root.rec.out = append(root.rec.out, d)
+		before := len(root.rec.problems)
 		for _, e := range rest {
 			at := root.at(e.Value, "", e.Key)
 			switch {
@@ -164,9 +165,7 @@ func amendment(op declaration.Operation) func(root, head value, rest []draft.Ent
 		if d.Body.Reason == nil && !slices.ContainsFunc(rest, func(e draft.Entry) bool { return e.Key == "reason" }) {
 			root.fail("the reason is missing", "write reason: and why, in words for residents")
 		}
-		if op == declaration.Amend && len(d.Set) == 0 && !slices.ContainsFunc(rest, func(e draft.Entry) bool {
-			return e.Key == "set" || e.Key == "add" || e.Key == "remove"
-		}) {
+		if op == declaration.Amend && len(d.Set) == 0 && len(root.rec.problems) == before {
 			root.fail("nothing is amended", "write set:, add: or remove: and the fields under it")
 		}
 	}

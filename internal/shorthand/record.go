@@ -62,7 +62,13 @@ func (v value) key(m protoreflect.Message, e draft.Entry) {
 
 // tryKey reads one entry when the message knows its key.
 func (v value) tryKey(m protoreflect.Message, e draft.Entry) bool {
-	at := v.at(e.Value, v.path, joinPath(v.shown, e.Key))
+	n := e.Value
+	if n.Shape != draft.Scalar && n.Line != e.Line {
+		// What is wrong with a list as a whole stands where its key does.
+		copied := *n
+		copied.Line, n = e.Line, &copied
+	}
+	at := v.at(n, v.path, joinPath(v.shown, e.Key))
 	if s := v.rec.shortOf(m.Descriptor().Name(), e.Key); s != nil {
 		if s.read != nil {
 			s.read(at, m)

@@ -199,6 +199,9 @@ func (l *siteList) csvRow(at value, columns map[string]int, row []string) {
 // site makes a site of a label and decimal degrees, either of which may be empty.
 func site(at value, label, latitude, longitude string) *declarationv1.Site {
 	s := &declarationv1.Site{}
+	if strings.ContainsFunc(label, hidden) {
+		at.part(label).fail("a control character stands in it", "remove it")
+	}
 	if label != "" {
 		s.Label = &label
 	}

@@ -82,10 +82,17 @@ func (v value) scalar(want string) bool {
 		v.fail("want "+want+", not a list", "")
 	case v.text == "":
 		v.fail("the text is empty", "write "+want+", or leave the key out")
+	case strings.ContainsFunc(v.text, hidden):
+		v.fail("a control character or an invisible direction control stands in it: what is read is not what is written", "remove it")
 	default:
 		return true
 	}
 	return false
+}
+
+// hidden are characters that a quoted escape can bring in and no reader would see.
+func hidden(r rune) bool {
+	return r < 0x20 && r != '\n' && r != '\t' || r >= 0x7f && r <= 0x9f || r == '\u2028' || r == '\u2029' || r == '\ufeff' || draft.IsBidiControl(r)
 }
 
 // words is scalar for what holds free text: there a close "#" is an error, because

@@ -88,7 +88,7 @@ func (c *town) publish(t *testing.T, ws shorthand.Workspace, drafts []*draft.Dra
 	records := make([]publication.Record, len(drafts))
 	leaves := make([]proof.Hash, len(drafts))
 	for i, d := range drafts {
-		records[i] = draft.Preview(d, now)
+		records[i] = draft.Preview(d, "nl-kanaalstad", now)
 		records[i].Statement.City = ws.City
 		leaves[i] = proof.Hash{byte(i), byte(i >> 8), 1}
 		if head, err := c.Newest(d.Subject); err == nil && head != nil {

@@ -10,13 +10,13 @@ import (
 )
 
 // Preview is the record that a numbered draft will be, as the publication rules
-// look at it before anything is signed: declared at now, with a nonce in the form
-// that Seal will add.
-func Preview(d *Draft, now time.Time) publication.Record {
+// look at it before anything is signed: by city, declared at now, with a nonce in
+// the form that Seal will add.
+func Preview(d *Draft, city string, now time.Time) publication.Record {
 	body := proto.CloneOf(d.Body)
 	body.Nonce = make([]byte, 16)
 	st := &declaration.Statement{
-		Subject: d.Subject, Revision: 1, Operation: d.Operation,
+		City: city, Subject: d.Subject, Revision: 1, Operation: d.Operation,
 		EffectiveOn: d.EffectiveOn, DeclaredAt: now.UTC().Truncate(time.Second), Provenance: d.Provenance,
 	}
 	if st.EffectiveOn == (declaration.Date{}) {

@@ -223,6 +223,9 @@ func pia(n int) *pb.Body    { return sample(piaJSON, n) }
 
 func sample(text string, n int) *pb.Body {
 	text = strings.ReplaceAll(text, "$N", fmt.Sprint(n))
+	for i := range 4 { // no two squares stand in one place
+		text = strings.ReplaceAll(text, fmt.Sprintf("$LAT%d", i+1), fmt.Sprint(523700000+4*n+i))
+	}
 	body := &pb.Body{}
 	if err := protojson.Unmarshal([]byte(text), body); err != nil {
 		panic(err)

@@ -23,8 +23,12 @@ func (f *follower) rules(ctx context.Context, st *step) error {
 	if st.unread != "" {
 		f.report.result(st, publication.Result{Rule: "V-01", Level: publication.Reject, Message: st.unread})
 	}
-	rec := record(st)
-	if st.body != nil && !f.unruled {
+	if st.body == nil {
+		// Erased, missing or no body at all: what others say of it can't be judged.
+		f.live.Apply(publication.Record{Statement: st.signed.Statement}, st.hash)
+		return nil
+	}
+	if !f.unruled {
 		results := st.results
 		live, err := f.liveResults(ctx, st)
 		if err != nil {
@@ -38,12 +42,8 @@ func (f *follower) rules(ctx context.Context, st *step) error {
 			f.report.RulesUntil = &st.index
 		}
 	}
-	f.live.Apply(rec, st.hash)
+	f.live.Apply(st.record, st.hash)
 	return nil
-}
-
-func record(st *step) publication.Record {
-	return publication.Record{Statement: st.signed.Statement, Body: st.body}
 }
 
 // liveResults runs the rules that look at other records. A log does not say which
@@ -88,11 +88,11 @@ func (f *follower) lookAhead(ctx context.Context, n int) (more bool, err error) 
 
 // checkLive checks a record together with up to n that follow it.
 func (f *follower) checkLive(st *step, n int) ([]publication.Result, error) {
-	batch := []publication.Record{record(st)}
+	batch := []publication.Record{st.record}
 	leaves := []proof.Hash{st.hash}
 	for _, next := range f.ahead[:min(n, len(f.ahead))] {
 		if next.signed != nil && next.body != nil {
-			batch, leaves = append(batch, record(next)), append(leaves, next.hash)
+			batch, leaves = append(batch, next.record), append(leaves, next.hash)
 		}
 	}
 	results, err := publication.CheckLive(batch, leaves, f.live)

@@ -24,7 +24,7 @@ var sameDraft = cmp.Options{
 }
 
 func TestI7LongFormRoundTrip(t *testing.T) {
-	for seed := range uint64(400) {
+	for seed := range uint64(150) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		drafts := []*draft.Draft{randomDraft(r), randomDraft(r)}
 		text := draft.Format(drafts)
@@ -181,7 +181,7 @@ func TestReadRefuses(t *testing.T) {
 		"line separator":                 {"a: b\u2028c: d\n", 1, "U+2028"},
 		"BOM inside":                     {"a: b\ufeff\n", 1, "U+FEFF"},
 		"directive":                      {"%YAML 1.1\n---\n" + small, 1, "directives"},
-		"complex key":                    {"? a\n: b\n", 1, "? keys"},
+		"complex key":                    {"? a\n: b\n", 1, "not answered"},
 		"deep flow":                      {"a: " + strings.Repeat("[", 100) + strings.Repeat("]", 100) + "\n", 1, "nested too deeply"},
 		"deep dashes":                    {strings.Repeat("- ", 100) + "x\n", 1, "nested too deeply"},
 		"over 1 MiB":                     {"a: " + strings.Repeat("x", 1<<20) + "\n", 1, "more than 1048576"},

@@ -184,8 +184,11 @@ func (y *yamlReader) checkTokens(tokens token.Tokens) bool {
 	for _, tk := range tokens {
 		line := tk.Position.Line
 		switch tk.Type {
-		case token.AnchorType, token.AliasType, token.TagType, token.MergeKeyType, token.MappingKeyType, token.DirectiveType:
-			y.fail(line, tk.Value, "YAML's anchors, aliases, tags, merge keys, ? keys and % directives are not read here",
+		case token.MappingKeyType: // YAML's mark of a complex key, which no field here has
+			y.fail(line, tk.Value, "a question of a template is not answered", "write the answer in place of the ?")
+			continue
+		case token.AnchorType, token.AliasType, token.TagType, token.MergeKeyType, token.DirectiveType:
+			y.fail(line, tk.Value, "YAML's anchors, aliases, tags, merge keys and % directives are not read here",
 				"write the value out, or put it in quotes if it is text")
 			return false
 		case token.SequenceStartType, token.MappingStartType:
@@ -203,7 +206,7 @@ func (y *yamlReader) checkTokens(tokens token.Tokens) bool {
 			return false
 		}
 	}
-	return true
+	return len(y.problems) == 0
 }
 
 const quoteAdvice = `check the indentation, and put text that holds ": ", " #" or begins with one of [ ] { } & * ! | > ' " % @ into quotes`

@@ -310,8 +310,12 @@ func (d *DB) waitForRoom(n int) error {
 }
 
 // Checkpoint writes a consistent copy of the data directory to destDir, which must not exist, while the database is in
-// use. Tables are hard links where the file system allows. FORMAT is written last: without it, Open refuses the copy.
+// use. Tables are hard links where the file system allows. FORMAT is written last: without it, Open refuses the copy. A
+// database that has halted gives no backup: Pebble's picture of the disk is not what is on it.
 func (d *DB) Checkpoint(destDir string) error {
+	if err := d.fence.err(); err != nil {
+		return fmt.Errorf("writing a backup: %w", err)
+	}
 	if _, err := d.fs.Stat(destDir); err == nil {
 		return fmt.Errorf("writing a backup: %s exists already: choose a new directory", destDir)
 	}
@@ -320,6 +324,9 @@ func (d *DB) Checkpoint(destDir string) error {
 	}
 	if err := d.pebble.Checkpoint(d.fs.PathJoin(destDir, pebbleName)); err != nil {
 		return fmt.Errorf("writing a backup to %s: %w", destDir, err)
+	}
+	if err := d.fence.err(); err != nil {
+		return fmt.Errorf("writing a backup: %w", err)
 	}
 	if err := writeFormat(d.fs, destDir); err != nil {
 		return fmt.Errorf("writing a backup: %w", err)

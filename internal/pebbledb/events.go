@@ -9,8 +9,8 @@ import (
 )
 
 // pebbleLogger carries Pebble's messages to slog. Pebble calls Fatalf where it cannot go on and expects the process to
-// end; here the fence shuts instead, so that reads go on. Every place that calls it was checked to return an error, or
-// to do no harm, when nothing below can be written any more.
+// end; here the fence shuts instead, so that reads go on. Failures of the disk do not get there: the fence answers for
+// them. What is left are broken invariants of Pebble's own.
 type pebbleLogger struct {
 	log  *slog.Logger
 	halt func(error)

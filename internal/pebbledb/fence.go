@@ -19,14 +19,15 @@ import (
 // and lies, and Pebble, whose answer to such an error is to end the process, would go on to build on the lost bytes if
 // its Fatalf returned.
 //
-// What the shut fence answers differs by file:
+// A shut fence answers
 //
-//   - Write-ahead logs, and syncs of the directory: success, with nothing done. Pebble panics on an error there, in
-//     places where it does not hold the mutex it is about to unlock, and that cannot be recovered from. No
-//     caller is misled: Commit asks the fence after each sync, before it says yes.
-//   - New tables: the call waits until the database is being closed. Pebble retries a failed flush at once and for ever;
-//     this parks that loop.
-//   - All else: the error.
+//   - for tables: with the error. A flush or compaction that fails leaves Pebble's state as it was. Pebble tries again at
+//     once and for ever, so the creation of another table waits until the database is being closed.
+//   - for all else, which is logs, manifests, markers and the directory: with success, and nothing done. On an error there
+//     Pebble panics without holding the mutex that it is about to unlock, or goes on with indexes out of step; neither
+//     can be recovered from. In memory it goes on as if all were well, and every file that it may still read
+//     exists, for nothing is removed either. On disk, the next start finds what was there when the fence shut.
+//     No caller is misled: Commit asks the fence after each sync, before it says yes.
 //
 // Paths outside root (a backup's) pass through: a full backup disk must not halt the log.
 type fence struct {
@@ -129,13 +130,11 @@ func (fe *fence) open(what, name string, op func() (vfs.File, error)) (vfs.File,
 	})
 	switch {
 	case err == nil:
-	case isWAL(name):
-		f = vfs.NewMemFile(nil) // what Pebble writes from here on is not kept, and nobody is told that it was
 	case isTable(name):
 		<-fe.closing
 		return nil, err
 	default:
-		return nil, err
+		f = vfs.NewMemFile(nil) // never written to: see fencedFile
 	}
 	return &fencedFile{File: f, fe: fe, name: name}, nil
 }
@@ -175,33 +174,34 @@ func (fe *fence) ReuseForWrite(oldname, newname string, c vfs.DiskWriteCategory)
 
 // Rename implements vfs.FS.
 func (fe *fence) Rename(oldname, newname string) error {
-	if !fe.inside(newname) {
-		return fe.FS.Rename(oldname, newname)
+	if fe.inside(newname) {
+		_ = fe.do("renaming", newname, func() error { return fe.FS.Rename(oldname, newname) })
+		return nil
 	}
-	return fe.do("renaming", newname, func() error { return fe.FS.Rename(oldname, newname) })
+	return fe.FS.Rename(oldname, newname)
 }
 
 // Link implements vfs.FS.
 func (fe *fence) Link(oldname, newname string) error {
-	if !fe.inside(newname) {
-		return fe.FS.Link(oldname, newname)
+	if fe.inside(newname) {
+		return fe.do("linking", newname, func() error { return fe.FS.Link(oldname, newname) })
 	}
-	return fe.do("linking", newname, func() error { return fe.FS.Link(oldname, newname) })
+	return fe.FS.Link(oldname, newname)
 }
 
 // Remove implements vfs.FS. A file that cannot be removed costs space, not data, so that is no reason to halt; but once
 // halted, nothing that a restart may need is removed.
 func (fe *fence) Remove(name string) error {
-	if err := fe.err(); err != nil && fe.inside(name) {
-		return err
+	if fe.inside(name) && fe.err() != nil {
+		return nil
 	}
 	return fe.FS.Remove(name)
 }
 
 // RemoveAll implements vfs.FS, as Remove.
 func (fe *fence) RemoveAll(name string) error {
-	if err := fe.err(); err != nil && fe.inside(name) {
-		return err
+	if fe.inside(name) && fe.err() != nil {
+		return nil
 	}
 	return fe.FS.RemoveAll(name)
 }
@@ -212,7 +212,7 @@ func (fe *fence) OpenDir(name string) (vfs.File, error) {
 	if err != nil || !fe.inside(name) {
 		return f, err
 	}
-	return &fencedFile{File: f, fe: fe, name: name, dir: true}, nil
+	return &fencedFile{File: f, fe: fe, name: name}, nil
 }
 
 // Lock implements vfs.FS. A database opened read-only may lie on a read-only medium, where no lock file can be made and
@@ -233,17 +233,16 @@ func isNotWritable(err error) bool {
 	return errors.As(err, &p)
 }
 
-// fencedFile is a file under root that is open for writing.
+// fencedFile is a file under root that is open for writing, or root itself. Once the fence is shut nothing reaches the file.
 type fencedFile struct {
 	vfs.File
 	fe   *fence
 	name string
-	dir  bool
 }
 
 func (f *fencedFile) do(what string, op func() error) error {
 	err := f.fe.do(what, f.name, op)
-	if err != nil && (f.dir || isWAL(f.name)) {
+	if err != nil && !isTable(f.name) {
 		return nil // see fence
 	}
 	return err
@@ -276,8 +275,8 @@ func (f *fencedFile) WriteAt(p []byte, off int64) (int, error) {
 // Preallocate implements vfs.File. Space that cannot be reserved shows up when it is written, and not all file systems
 // can reserve.
 func (f *fencedFile) Preallocate(off, n int64) error {
-	if err := f.fe.err(); err != nil {
-		return err
+	if f.fe.err() != nil {
+		return nil
 	}
 	return f.File.Preallocate(off, n)
 }

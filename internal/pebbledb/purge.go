@@ -51,7 +51,10 @@ func (d *DB) Purge(ctx context.Context, start, end []byte) error {
 	if err := d.removeWALs(lastWAL); err != nil {
 		return fmt.Errorf("purging: %w", err)
 	}
-	return d.waitDeleted(ctx, before)
+	if err := d.waitDeleted(ctx, before); err != nil {
+		return err
+	}
+	return d.fence.err()
 }
 
 // onHalt cancels when the database halts; the returned function ends and waits for its goroutine.

@@ -24,3 +24,14 @@ func Clean(s string, lines bool) (string, []string) {
 	}
 	return out, names
 }
+
+const (
+	MaxName       = maxName
+	MaxSummary    = maxSummary
+	MaxSites      = maxSites
+	MaxRecipients = maxRecipients
+	MaxProhibited = maxProhibited
+	MaxLabel      = maxLabel
+	MaxParty      = maxParty
+	MaxSourceID   = maxSourceID
+)

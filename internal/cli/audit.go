@@ -206,7 +206,7 @@ func (a *App) printAudit(r *audit.Report, noBodies bool) {
 	if r.City != "" {
 		city = " of " + line(r.City)
 	}
-	a.say("%s%s: %d %s", line(r.Origin), city, r.Size, plural(int(r.Size), "entry", "entries")) //nolint:gosec // only whether it is 1
+	a.say("%s%s: %d %s", line(r.Origin), city, r.Size, plural(int(r.Size), "entry", "entries")) //nolint:gosec // 0 to 2
 	if r.Root != "" {
 		a.say("root %s", r.Root)
 	}
@@ -252,7 +252,7 @@ func (a *App) printProven(r *audit.Report, noBodies bool) {
 func countsOf(m map[string]uint64) string {
 	names := slices.SortedFunc(maps.Keys(m), func(x, y string) int {
 		if m[x] != m[y] {
-			return int(min(m[y], 1<<30)) - int(min(m[x], 1<<30)) //nolint:gosec // bounded
+			return int(min(m[y], 1<<30)) - int(min(m[x], 1<<30))
 		}
 		return strings.Compare(x, y)
 	})
@@ -330,7 +330,7 @@ func auditVerdict(r *audit.Report, noBodies bool) string {
 			said = "TRUE: every entry was read and is what its keys signed; bodies were not looked at"
 		}
 		if r.Marked > 0 {
-			said += fmt.Sprintf("; %d %s a publication rule", r.Marked, plural(int(min(r.Marked, 2)), "record breaks", "records break")) //nolint:gosec // 0 to 2
+			said += fmt.Sprintf("; %d %s a publication rule", r.Marked, plural(int(min(r.Marked, 2)), "record breaks", "records break"))
 		}
 		return said
 	case audit.False:

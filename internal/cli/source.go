@@ -32,7 +32,7 @@ func (f folder) ReadFile(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }() // only read
 	return root.ReadFile(filepath.FromSlash(name))
 }
 

@@ -61,10 +61,10 @@ func Run(ctx context.Context, opts Options) (err error) {
 		return err
 	}
 	d := &demo{opts: opts, declarations: filepath.Join(opts.Dir, "declarations")}
-	if err := d.prepare(); err != nil {
+	if err = d.prepare(); err != nil {
 		return err
 	}
-	if err := d.start(ctx); err != nil {
+	if err = d.start(ctx); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.stop()) }()
@@ -109,7 +109,7 @@ func (d *demo) prepare() error {
 	if err != nil {
 		return err
 	}
-	if err := signingkey.WriteFile(d.officerKey(), key.Format()); err != nil {
+	if err = signingkey.WriteFile(d.officerKey(), key.Format()); err != nil {
 		return err
 	}
 	made, err := node.Init(node.InitOptions{
@@ -228,7 +228,7 @@ func (d *demo) forge(ctx context.Context, file string) error {
 	at := strings.Index(string(b), string(r.Body)) + len(r.Body)/2
 	b[at] ^= 1
 	forged := filepath.Join(d.opts.Dir, "forged.receipt")
-	if err := os.WriteFile(forged, b, 0o644); err != nil { //nolint:gosec // nothing in it is secret
+	if err = os.WriteFile(forged, b, 0o644); err != nil { //nolint:gosec // nothing in it is secret
 		return err
 	}
 	d.tell("\nSomebody changes one letter of a receipt:")

@@ -65,7 +65,7 @@ func toStatus(err error, logger *slog.Logger) error {
 	case errors.Is(err, context.Canceled):
 		return status.Error(codes.Canceled, "the caller went away")
 	}
-	logger.Error("answering a call", "err", err)
+	logger.Error("answering a call", slog.Any("err", err))
 	return status.Error(codes.Internal, "the node could not do this; its operator finds the reason in its log")
 }
 
@@ -109,7 +109,7 @@ func ruleResults(bySubmission [][]publication.Result) []*ledgerv1.RuleResult {
 				level = ledgerv1.RuleLevel_RULE_LEVEL_REJECT
 			}
 			out = append(out, &ledgerv1.RuleResult{
-				Rule: r.Rule, Level: level, Submission: uint32(i), //nolint:gosec // at most ledger.MaxBatch
+				Rule: r.Rule, Level: level, Submission: uint32(i),
 				Field: r.Field, Value: r.Value, Message: r.Message, Hint: r.Hint,
 			})
 		}

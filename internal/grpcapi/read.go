@@ -232,9 +232,9 @@ func (s *Server) GetBody(ctx context.Context, req *ledgerv1.GetBodyRequest) (*le
 	body, err := m.Ledger.Body(hash)
 	var erased *ledger.ErasedError
 	if errors.As(err, &erased) {
-		notice, err := s.receipt(ctx, m, erased.Notice)
-		if err != nil {
-			return nil, err
+		notice, rerr := s.receipt(ctx, m, erased.Notice)
+		if rerr != nil {
+			return nil, rerr
 		}
 		return &ledgerv1.GetBodyResponse{Erased: &ledgerv1.ErasedBody{Notice: notice}}, nil
 	}

@@ -147,12 +147,12 @@ func (s *Server) PublishBatch(stream ledgerv1.LedgerService_PublishBatchServer) 
 	var subs []*ledgerv1.Submission
 	total := 0
 	for {
-		req, err := receive(stream.Context(), stream.Recv)
-		if errors.Is(err, io.EOF) {
+		req, rerr := receive(stream.Context(), stream.Recv)
+		if errors.Is(rerr, io.EOF) {
 			break
 		}
-		if err != nil {
-			return err
+		if rerr != nil {
+			return s.status(rerr)
 		}
 		sub := req.GetSubmission()
 		total += len(sub.GetEnvelope()) + len(sub.GetBody())

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -73,7 +74,7 @@ func statementOf(r pebble.Reader, leaf proof.Hash) (*declaration.Statement, erro
 		return nil, err
 	}
 	at := binary.BigEndian.Uint64(index)
-	if err := closer.Close(); err != nil {
+	if err = closer.Close(); err != nil {
 		return nil, err
 	}
 	entry, closer, err := r.Get(pebbledb.Uint64Key(pebbledb.PrefixEntry, at))
@@ -126,7 +127,7 @@ func (l *Ledger) finishErasures(ctx context.Context) error {
 		if err := l.erase(ctx, o.body, o.notice); err != nil {
 			return fmt.Errorf("erasing body %x: %w", o.body, err)
 		}
-		l.logger.Info("body erased", "origin", l.origin, "index", o.notice)
+		l.logger.Info("body erased", slog.String("origin", l.origin), slog.Uint64("index", o.notice))
 	}
 	return nil
 }

@@ -191,7 +191,7 @@ func (l *Ledger) storedNote() ([]byte, error) {
 
 func (l *Ledger) setReadOnly(why string) {
 	if l.readOnly.CompareAndSwap(nil, &why) {
-		l.logger.Error("log is read-only", "origin", l.origin, "reason", why)
+		l.logger.Error("log is read-only", slog.String("origin", l.origin), slog.String("reason", why))
 	}
 }
 
@@ -234,14 +234,14 @@ func (l *Ledger) cover(ctx context.Context, need uint64) (*Published, error) {
 	if p != nil {
 		if err := l.extends(ctx, p.Checkpoint, size, root); err != nil {
 			l.signer.Halt(err)
-			l.logger.Error("signing is halted", "origin", l.origin, "size", size, "err", err)
+			l.logger.Error("signing is halted", slog.String("origin", l.origin), slog.Uint64("size", size), slog.Any("err", err))
 			return nil, fmt.Errorf("%w: %w", signingkey.ErrHalted, err)
 		}
 	}
 	note, err := l.signer.Sign(size, root, l.now())
 	if err != nil {
 		if errors.Is(err, signingkey.ErrHalted) {
-			l.logger.Error("signing is halted", "origin", l.origin, "size", size, "err", err)
+			l.logger.Error("signing is halted", slog.String("origin", l.origin), slog.Uint64("size", size), slog.Any("err", err))
 		}
 		return nil, err
 	}

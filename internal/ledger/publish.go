@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"slices"
 
@@ -71,7 +72,7 @@ func (l *Ledger) Publish(ctx context.Context, batch []Submission) (*Outcome, err
 	if err != nil {
 		return nil, err
 	}
-	if err := l.judge(in); err != nil {
+	if err = l.judge(in); err != nil {
 		return nil, err
 	}
 	out := &Outcome{}
@@ -95,7 +96,7 @@ func (l *Ledger) Publish(ctx context.Context, batch []Submission) (*Outcome, err
 	// The notice stands whatever happens now; what is left is done at the next
 	// erasure or start, and readiness says so.
 	if err := l.finishErasures(context.WithoutCancel(ctx)); err != nil {
-		l.logger.Error("erasing", "origin", l.origin, "err", err)
+		l.logger.Error("erasing", slog.String("origin", l.origin), slog.Any("err", err))
 	}
 	return out, nil
 }
@@ -151,7 +152,7 @@ func (l *Ledger) admitOne(i int, sub Submission) (a admitted, err error) {
 		return a, &ForbiddenError{i, fmt.Errorf("the statement is by %s, this log is %s's", st.City, l.city)}
 	}
 	size, _ := l.log.Head()
-	if err := a.signed.Envelope.Verify(l.keysAt(size)); err != nil {
+	if err = a.signed.Envelope.Verify(l.keysAt(size)); err != nil {
 		return a, &ForbiddenError{i, err}
 	}
 	if a.body, err = declaration.ParseBody(sub.Body); err != nil {
@@ -259,7 +260,7 @@ func (l *Ledger) check(r pebble.Reader, in []admitted, index []uint64, fresh []b
 	}
 	for j, rs := range found {
 		i := which[j]
-		if err := stale(live, i, rs); err != nil && !refused {
+		if err = stale(live, i, rs); err != nil && !refused {
 			return nil, nil, err
 		}
 		results[i] = append(results[i], rs...)

@@ -192,9 +192,9 @@ func (l *Ledger) revisions(s declaration.Subject) (out []revision, err error) {
 	prefix := appendSubject([]byte{prefixRevision}, s)
 	err = records{l.db.Reader()}.scan(prefix, func(it *pebble.Iterator) error {
 		for it.First(); it.Valid(); it.Next() {
-			rev, err := parseRevision(it.Key(), it.Value())
-			if err != nil {
-				return err
+			rev, perr := parseRevision(it.Key(), it.Value())
+			if perr != nil {
+				return perr
 			}
 			if l.visible(&rev) {
 				out = append(out, rev)
@@ -265,9 +265,9 @@ func (l *Ledger) newestAfter(kind declaration.Kind, from declaration.Subject, wi
 			last = nil
 		}
 		for it.SeekGE(start); it.Valid() && len(out) < n; it.Next() {
-			rev, err := parseRevision(it.Key(), it.Value())
-			if err != nil {
-				return err
+			rev, perr := parseRevision(it.Key(), it.Value())
+			if perr != nil {
+				return perr
 			}
 			s := parseSubject(it.Key()[1:])
 			if last != nil && last.subject != s {

@@ -242,7 +242,7 @@ func unlist(w pebble.Writer, s declaration.Subject, body *declarationv1.Body) er
 func parseStored(r pebble.Reader, hash [32]byte) (*declarationv1.Body, error) {
 	value, closer, err := r.Get(pebbledb.HashKey(pebbledb.PrefixBody, hash))
 	if errors.Is(err, pebble.ErrNotFound) {
-		if _, c, err := r.Get(pebbledb.HashKey(pebbledb.PrefixErased, hash)); err == nil {
+		if _, c, gone := r.Get(pebbledb.HashKey(pebbledb.PrefixErased, hash)); gone == nil {
 			return nil, c.Close()
 		}
 		return nil, fmt.Errorf("body %x is missing: run cityproof-node fsck", hash)

@@ -50,20 +50,20 @@ type Restored struct {
 // Restore puts a backup's data in place of a member's, whose data directory must
 // be absent or empty, and opens them to see that they are whole. A log whose data
 // end before what is signed comes up read-only.
-func Restore(ctx context.Context, m config.Member, dir string, logger *slog.Logger) (*Restored, error) {
+func Restore(ctx context.Context, m config.Member, dir string, logger *slog.Logger) (_ *Restored, err error) {
 	state, err := signingkey.OpenState(m.State) // so that no node runs meanwhile
 	if err != nil {
 		return nil, fmt.Errorf("restoring: %w", err)
 	}
-	defer state.Close()
-	if entries, err := os.ReadDir(m.Data); err == nil && len(entries) > 0 {
+	defer func() { err = errors.Join(err, state.Close()) }()
+	if entries, rerr := os.ReadDir(m.Data); rerr == nil && len(entries) > 0 {
 		return nil, fmt.Errorf("restoring: %s is not empty: move it away first; what it holds may be newer than the backup", m.Data)
 	}
 	tmp := m.Data + ".restoring"
-	if err := os.RemoveAll(tmp); err != nil {
+	if err = os.RemoveAll(tmp); err != nil {
 		return nil, fmt.Errorf("restoring: %w", err)
 	}
-	if err := copyTree(filepath.Join(dir, "data"), tmp); err != nil {
+	if err = copyTree(filepath.Join(dir, "data"), tmp); err != nil {
 		return nil, fmt.Errorf("restoring: %w", err)
 	}
 	out := &Restored{}
@@ -107,7 +107,7 @@ func copyTree(from, to string) error {
 	if err != nil {
 		return err
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }() // only read
 	return fs.WalkDir(root.FS(), ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -128,7 +128,7 @@ func copyFile(from, to string) error {
 	if err != nil {
 		return err
 	}
-	defer in.Close()
+	defer func() { _ = in.Close() }() // only read
 	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err

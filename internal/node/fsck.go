@@ -27,9 +27,9 @@ func Fsck(ctx context.Context, m config.Member, report func(string), progress fu
 	defer func() { err = errors.Join(err, db.Close()) }()
 	result, err := logstore.Fsck(ctx, db, logstore.FsckOptions{
 		Identity: func(entry []byte) ([32]byte, error) {
-			e, err := declaration.ParseEnvelope(entry)
-			if err != nil {
-				return [32]byte{}, err
+			e, perr := declaration.ParseEnvelope(entry)
+			if perr != nil {
+				return [32]byte{}, perr
 			}
 			return e.Identity(), nil
 		},

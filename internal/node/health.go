@@ -83,11 +83,11 @@ func (h *health) readable(ctx context.Context, m *member) error {
 	}
 	var keys []*checkpoint.Verifier
 	for _, vkey := range m.ledger.VKeys() {
-		v, err := checkpoint.ParseVerifier(vkey)
-		if err != nil {
-			return err
+		key, kerr := checkpoint.ParseVerifier(vkey)
+		if kerr != nil {
+			return kerr
 		}
-		keys = append(keys, v)
+		keys = append(keys, key)
 	}
 	v, err := checkpoint.Verify(note, keys, nil)
 	if err != nil || v.Checkpoint.Size == 0 {

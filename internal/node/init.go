@@ -41,13 +41,13 @@ func Init(opts InitOptions) (*Initialised, error) {
 	}
 	out := &Initialised{Config: filepath.Join(opts.Dir, "node.yaml"), Trust: filepath.Join(opts.Dir, "trust.json"), Origin: origin}
 	text := configText(opts)
-	if _, err := config.Parse([]byte(text), opts.Dir); err != nil {
+	if _, err = config.Parse([]byte(text), opts.Dir); err != nil {
 		return nil, err
 	}
-	if _, err := os.Lstat(out.Config); !errors.Is(err, fs.ErrNotExist) {
+	if _, err = os.Lstat(out.Config); !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s exists already: choose another folder; nothing was changed", out.Config)
 	}
-	if err := os.MkdirAll(filepath.Join(opts.Dir, "keys"), 0o700); err != nil {
+	if err = os.MkdirAll(filepath.Join(opts.Dir, "keys"), 0o700); err != nil {
 		return nil, fmt.Errorf("making the node's folder: %w", err)
 	}
 	if out.VKeys, err = makeLogKeys(origin, filepath.Join(opts.Dir, "keys")); err != nil {

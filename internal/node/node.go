@@ -85,12 +85,14 @@ func (n *node) serve(ctx context.Context) error {
 		return errors.Join(err, httpListener.Close())
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	if err := n.start(ctx, g, httpListener, grpcListener); err != nil {
+	if err = n.start(ctx, g, httpListener, grpcListener); err != nil {
 		return errors.Join(err, httpListener.Close(), grpcListener.Close())
 	}
-	n.opts.Logger.Info("node is up", "http", httpListener.Addr().String(), "grpc", grpcListener.Addr().String())
+	n.opts.Logger.Info("node is up", slog.String("http", httpListener.Addr().String()), slog.String("grpc", grpcListener.Addr().String()))
 	if n.opts.Ready != nil {
-		g.Go(func() error { return n.opts.Ready(Addresses{httpListener.Addr().String(), grpcListener.Addr().String()}) })
+		g.Go(func() error {
+			return n.opts.Ready(Addresses{httpListener.Addr().String(), grpcListener.Addr().String()})
+		})
 	}
 	err = g.Wait()
 	if errors.Is(err, errStopped) {
@@ -176,13 +178,13 @@ func (n *node) reloads(ctx context.Context) error {
 		}
 		for _, m := range n.members {
 			if err := m.trust.reload(); err != nil {
-				n.opts.Logger.Error("reading trust again; the old one stays in force", "origin", m.origin, "err", err)
+				n.opts.Logger.Error("reading trust again; the old one stays in force", slog.String("origin", m.origin), slog.Any("err", err))
 			} else {
-				n.opts.Logger.Info("trust read again", "origin", m.origin)
+				n.opts.Logger.Info("trust read again", slog.String("origin", m.origin))
 			}
 		}
 		if err := n.tls.reload(); err != nil {
-			n.opts.Logger.Error("reading certificates again; the old ones stay in force", "err", err)
+			n.opts.Logger.Error("reading certificates again; the old ones stay in force", slog.Any("err", err))
 		}
 	}
 }

@@ -103,7 +103,7 @@ func lastSize(note []byte) (uint64, error) {
 // AddPublisher lets a key publish from the log's present size on. A running node
 // takes it up on SIGHUP.
 func AddPublisher(m config.Member, key ed25519.PublicKey) (from uint64, err error) {
-	if err := checkpoint.CheckEd25519Key(key); err != nil {
+	if err = checkpoint.CheckEd25519Key(key); err != nil {
 		return 0, err
 	}
 	t, err := readTrust(m.Trust)

@@ -19,8 +19,6 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
 
-	"github.com/google/trillian"
-
 	ledgerv1 "github.com/cityproof/cityproof/api/cityproof/ledger/v1"
 	"github.com/cityproof/cityproof/api/openapi"
 	"github.com/cityproof/cityproof/internal/grpcapi"
@@ -232,7 +230,7 @@ func (n *node) startTrillian(ctx context.Context, g *errgroup.Group) error {
 		if err != nil {
 			return errors.Join(err, l.Close())
 		}
-		trillian.RegisterTrillianLogServer(s, server)
+		server.Register(s)
 		g.Go(func() error { return s.Serve(l) })
 		g.Go(func() error {
 			<-ctx.Done()

@@ -92,7 +92,7 @@ func readPrivate(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // only read
 	st, err := f.Stat() // of the open file, so that it can't be swapped meanwhile
 	if err != nil {
 		return nil, err

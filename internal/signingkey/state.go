@@ -54,7 +54,7 @@ func OpenState(dir string) (*State, error) {
 }
 
 func (s *State) load() (err error) {
-	if err := os.Remove(s.file() + ".new"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err = os.Remove(s.file() + ".new"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	s.last, err = s.read()
@@ -73,7 +73,7 @@ func readNote(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // only read
 	b, err := io.ReadAll(io.LimitReader(f, maxNote+1))
 	if err == nil && (len(b) == 0 || len(b) > maxNote) {
 		return nil, fmt.Errorf("%s is damaged: it must hold one signed checkpoint", path)

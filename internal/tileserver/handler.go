@@ -75,7 +75,7 @@ func (h *Handler) tile(w http.ResponseWriter, r *http.Request, path string) {
 		writeCompressed(w, r, data)
 		return
 	}
-	_, _ = w.Write(data)
+	_, _ = w.Write(data) //nolint:gosec // never shown as a page: octet-stream or JSON, nosniff, sandboxed
 }
 
 func (h *Handler) body(w http.ResponseWriter, r *http.Request) {
@@ -125,7 +125,7 @@ func parseHash(w http.ResponseWriter, r *http.Request) (hash [32]byte, ok bool) 
 func writeCompressed(w http.ResponseWriter, r *http.Request, data []byte) {
 	w.Header().Set("Vary", "Accept-Encoding")
 	if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
-		_, _ = w.Write(data)
+		_, _ = w.Write(data) //nolint:gosec // never shown as a page: octet-stream or JSON, nosniff, sandboxed
 		return
 	}
 	w.Header().Set("Content-Encoding", "gzip")
@@ -144,7 +144,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.As(err, &erased):
 		h.gone(w, r, erased)
 	default:
-		h.logger.Error("reading the log for a visitor", "origin", h.ledger.Origin(), "err", err)
+		h.logger.Error("reading the log for a visitor", slog.String("origin", h.ledger.Origin()), slog.Any("err", err))
 		http.Error(w, "this node can't read that now", http.StatusInternalServerError)
 	}
 }
@@ -155,13 +155,13 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 func (h *Handler) gone(w http.ResponseWriter, r *http.Request, erased *ledger.ErasedError) {
 	rc, err := h.ledger.Receipt(r.Context(), erased.Notice)
 	if err != nil {
-		h.logger.Error("reading an erasure notice", "origin", h.ledger.Origin(), "index", erased.Notice, "err", err)
+		h.logger.Error("reading an erasure notice", slog.String("origin", h.ledger.Origin()), slog.Uint64("index", erased.Notice), slog.Any("err", err))
 		http.Error(w, "erased, but its notice can't be read now", http.StatusInternalServerError)
 		return
 	}
 	file, err := receipt.New(rc.Envelope, rc.Body, rc.Index, rc.Path, rc.Note).Format()
 	if err != nil {
-		h.logger.Error("writing an erasure notice", "origin", h.ledger.Origin(), "index", erased.Notice, "err", err)
+		h.logger.Error("writing an erasure notice", slog.String("origin", h.ledger.Origin()), slog.Uint64("index", erased.Notice), slog.Any("err", err))
 		http.Error(w, "erased, but its notice can't be written now", http.StatusInternalServerError)
 		return
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/trillian"
 	"github.com/google/trillian/types"
+	"google.golang.org/grpc"
 
 	"github.com/cityproof/cityproof/internal/logstore"
 	"github.com/cityproof/cityproof/internal/pebbledb"
@@ -310,3 +311,6 @@ func checkSizes(first, second int64) error {
 	}
 	return nil
 }
+
+// Register adds the service to a gRPC server.
+func (s *Server) Register(to grpc.ServiceRegistrar) { trillian.RegisterTrillianLogServer(to, s) }

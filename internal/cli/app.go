@@ -87,7 +87,7 @@ Exit codes: 0 true or done, 1 verification failed or refused, 2 usage, 3 could n
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usage(err, c.CommandPath()+" --help shows the options")
 	})
-	cmd.AddCommand(a.keygen(), a.codes(), a.validate(), a.publish(), a.amend(), a.withdraw(), a.reinstate(),
+	cmd.AddCommand(a.keygen(), a.newCase(), a.codes(), a.validate(), a.publish(), a.amend(), a.withdraw(), a.reinstate(),
 		a.erase(), a.verify(), a.audit(), a.version())
 	return cmd
 }

@@ -48,7 +48,7 @@ func (c *checker) checkCompleted(a *declarationv1.Assessment) {
 func (c *checker) checkCriteria(a *declarationv1.Assessment) {
 	for i, x := range a.GetCriteria() {
 		if x.Result == nil {
-			c.absent("V-32", item("assessment.criteria", i)+".result", shorten(firstText(x.GetText())), "The criterion has no result.",
+			c.absent("V-32", item("assessment.criteria", i)+".result", firstText(x.GetText()), "The criterion has no result.",
 				"for example:  criteria: [Signs stand before the start - partly]")
 		}
 	}
@@ -80,7 +80,7 @@ func (c *checker) checkNoHarm(a *declarationv1.Assessment) {
 	for i, r := range a.GetRisks() {
 		if r.GetResidual() >= highResidual {
 			c.wrong("V-33", "assessment.no_harm", "claimed",
-				fmt.Sprintf("You say that it does no harm, but risk %d (%s) remains at %d of 5.", i+1, shorten(r.GetHarm().GetCode()), r.GetResidual()), hint)
+				fmt.Sprintf("You say that it does no harm, but risk %d (%s) remains at %d of 5.", i+1, quoted(r.GetHarm().GetCode()), r.GetResidual()), hint)
 			return
 		}
 	}

@@ -30,7 +30,7 @@ func (c *checker) checkIdentifiability(u *declarationv1.DataUse) {
 	for i, r := range u.GetRetention() {
 		if r.GetIdentifiability() > stated {
 			c.wrong("V-01", "data_use.identifiability", words(stated.String(), "Identifiability"),
-				fmt.Sprintf("Retention entry %d (%s) is %s, which is more.", i+1, shorten(firstText(r.GetWhat())),
+				fmt.Sprintf("Retention entry %d (%s) is %s, which is more.", i+1, quoted(firstText(r.GetWhat())),
 					words(r.GetIdentifiability().String(), "Identifiability")),
 				"State the highest of all that is collected or kept, also for a moment.")
 			return
@@ -189,7 +189,7 @@ func (c *checker) checkNoAccess(u *declarationv1.DataUse, a *declarationv1.Gover
 	for i, r := range u.GetRecipients() {
 		if r.GetLevel() != 0 && (len(a.GetLevels()) == 0 || slices.Contains(a.GetLevels(), r.GetLevel())) {
 			c.wrong("V-25", item("data_use.recipients", i)+".level", words(r.GetLevel().String(), "GovernmentLevel"),
-				fmt.Sprintf("You say that such a body may not look, and name %s.", shorten(r.GetParty().GetName())), "Change the access, or take the recipient out.")
+				fmt.Sprintf("You say that such a body may not look, and name %s.", quoted(r.GetParty().GetName())), "Change the access, or take the recipient out.")
 		}
 	}
 }

@@ -57,7 +57,7 @@ func dataUseCases() []recordCase {
 		}), nil},
 
 		{"no retention", "video", use(func(u *pb.DataUse) { u.Retention = nil }),
-			[]want{{"V-23", reject, "data_use.retention", "Name at least 1 of the retention", "keeps: ["}}},
+			[]want{{"V-23", reject, "data_use.retention", "how long the data are kept", "keeps: ["}}},
 		{"kept for how long", "video", use(func(u *pb.DataUse) { u.Retention[1].Duration = nil }),
 			[]want{{"V-23", reject, "data_use.retention[1].duration", "for how long", "28 days"}}},
 		{"kept until when", "video", use(func(u *pb.DataUse) {

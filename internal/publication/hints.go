@@ -22,12 +22,38 @@ func article(word string) string {
 	return "a " + word
 }
 
-// counted is "1 sector" or "3 corners".
-func counted(n int, plural string) string {
-	if n == 1 {
-		return "1 of the " + plural
+// asks says what a missing field is asked for, by its name, where "the" and the name
+// would be no English.
+var asks = map[string]string{
+	"senses_people":      "whether it senses people",
+	"special_category":   "whether the data are of a special category",
+	"identity_needed":    "whether people must tell who they are",
+	"collected_by":       "who collects the data",
+	"source":             "where the data come from",
+	"identifiability":    "how far people can be identified",
+	"automated_decision": "how far a machine decides",
+	"architecture":       "who holds the data",
+	"impact_class":       "how high the impact is",
+	"space":              "in what space it works",
+	"purpose":            "what it is for",
+	"purposes":           "what the data are for",
+	"purpose_text":       "what it is for, in a sentence",
+	"sectors":            "in which sector it is",
+	"parties":            "who takes part, and in which role",
+	"categories":         "which kinds of data these are",
+	"retention":          "how long the data are kept",
+	"claimed":            "whether you claim it",
+}
+
+// ask is the sentence that asks for a missing field.
+func ask(f *field) string {
+	if f.minItems > 1 {
+		return fmt.Sprintf("Name at least %d %s.", f.minItems, plain(f.name))
 	}
-	return fmt.Sprintf("%d %s", n, plural)
+	if words, ok := asks[f.name]; ok {
+		return "Say " + words + "."
+	}
+	return "Say the " + plain(f.name) + "."
 }
 
 // examples shows fields in the officer's shorthand, by their path without indexes.

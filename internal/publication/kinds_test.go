@@ -216,6 +216,9 @@ func importCases() []recordCase {
 		}), []want{{"V-01", reject, "deployment.name", "101 characters", ""}}},
 		{"an import's code is wrong", "camera", imported(func(b *pb.Body) { b.GetDeployment().Tech[0].Code = ptr("webcam") }),
 			[]want{{"V-04", reject, "deployment.tech[0]", "no such code", ""}}},
+		{"an import's words stand beside no code", "camera", imported(func(b *pb.Body) {
+			b.GetDeployment().Tech[0] = &pb.Term{Other: nl("webcam\u202e")}
+		}), []want{{"V-01", warn, "deployment.tech[0]", "names nothing", ""}, {"V-06", reject, "deployment.tech[0]", "changes the direction", ""}}},
 		{"an import contradicts itself", "pia", imported(func(b *pb.Body) { b.GetAssessment().Risks[0].Residual = ptr(uint32(5)) }),
 			[]want{{"V-33", reject, "assessment.no_harm", "", ""}}},
 		{"an import's impact is too low", "camera", imported(func(b *pb.Body) {

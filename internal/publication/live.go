@@ -49,7 +49,7 @@ func CheckLive(records []Record, leaves []proof.Hash, live Live) ([][]Result, er
 		}
 		b.checkChain(i)
 		b.after.apply(rec, leaf)
-		b.keys[i] = keysOf(rec.Body)
+		b.keys[i] = rec.keySet()
 		b.last[rec.Statement.Subject] = i
 		byLast[rec.Statement.Subject] = b.keys[i].all()
 	}

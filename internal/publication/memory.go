@@ -43,7 +43,7 @@ func (m *Memory) Apply(rec Record, leaf proof.Hash) {
 	if rec.Body == nil {
 		return
 	}
-	for _, k := range Keys(rec.Body) {
+	for _, k := range rec.keySet().all() {
 		insert(m.keys, k, s)
 	}
 	for _, to := range Links(rec.Body) {

@@ -25,12 +25,16 @@ func (r reference) path() string {
 	return item(r.field, r.index)
 }
 
+// maxReferences is the longest list of references that any field may hold.
+const maxReferences = 50
+
 // eachReference calls visit for each reference in the order of the fields. It is
 // written out because it runs for each of a city's records whenever one is looked
 // at; a test holds it to the protos' annotations.
 func eachReference(body *declarationv1.Body, visit func(reference)) {
 	many := func(field string, link bool, values []string) {
-		for i, v := range values {
+		// What is beyond any list's limit is refused by the walk.
+		for i, v := range values[:min(len(values), maxReferences)] {
 			visit(reference{field, i, v, link})
 		}
 	}

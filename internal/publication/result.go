@@ -2,8 +2,8 @@ package publication
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	declarationv1 "github.com/cityproof/cityproof/api/cityproof/declaration/v1"
 	"github.com/cityproof/cityproof/internal/declaration"
@@ -64,6 +64,24 @@ func Rejects(results []Result) bool {
 type Record struct {
 	Statement *declaration.Statement
 	Body      *declarationv1.Body
+
+	keys *keySet // of Body, where WithKeys has worked them out
+}
+
+// WithKeys returns the record with the keys of its body worked out, which CheckLive
+// and Memory.Apply do again each time without it. An auditor does it for many records
+// side by side. The body must not change afterwards.
+func (r Record) WithKeys() Record {
+	keys := keysOf(r.Body)
+	r.keys = &keys
+	return r
+}
+
+func (r Record) keySet() keySet {
+	if r.keys != nil {
+		return *r.keys
+	}
+	return keysOf(r.Body)
 }
 
 // maxResults bounds what one record can be told at once: a hostile body of 256 KiB
@@ -83,8 +101,10 @@ func newReport(s *declaration.Statement) report {
 	return report{imported: s.Provenance.Imported(), withdrawn: s.Operation == declaration.Withdraw}
 }
 
+func (r *report) full() bool { return len(r.results) >= maxResults }
+
 func (r *report) add(res Result) {
-	if len(r.results) < maxResults {
+	if !r.full() {
 		r.results = append(r.results, res)
 	}
 }
@@ -131,6 +151,16 @@ func shorten(s string) string {
 	return s
 }
 
+// quoted is a value inside a message: cut, and harmless on a terminal, because the
+// rules that follow the walk also see what the walk has refused.
+func quoted(s string) string {
+	s = shorten(s)
+	if _, problem := scan(s, false); problem != "" {
+		return strconv.QuoteToASCII(s)
+	}
+	return s
+}
+
 // item is the path of a list's item.
 func item(field string, i int) string { return fmt.Sprintf("%s[%d]", field, i) }
 
@@ -171,6 +201,3 @@ func firstText(t *declarationv1.LocalizedText) string {
 	}
 	return t.GetTexts()[0].GetValue()
 }
-
-// characters counts Unicode code points, the unit of every length here.
-func characters(s string) int { return utf8.RuneCountInString(s) }

@@ -17,14 +17,21 @@ func (c *checker) checkService(s *declarationv1.Service) {
 			"for example:  data: [birth-register]        and declare  use: birth-register")
 	}
 	for i, ch := range s.GetChannels() {
+		if c.full() {
+			return
+		}
 		c.checkChannelLanguages(ch, item("service.channels", i)+".languages")
 	}
 }
 
+// maxChannelLanguages is how many languages a channel may list (service.proto).
+const maxChannelLanguages = 40
+
 // checkChannelLanguages is V-62.
 func (c *checker) checkChannelLanguages(ch *declarationv1.Channel, field string) {
-	for j, lang := range ch.GetLanguages() {
-		if slices.Contains(ch.GetLanguages()[:j], lang) {
+	languages := ch.GetLanguages()
+	for j, lang := range languages[:min(len(languages), maxChannelLanguages)] {
+		if slices.Contains(languages[:j], lang) {
 			c.wrong("V-62", item(field, j), lang, "This language is listed twice.", "Take one of the two out.")
 			continue
 		}

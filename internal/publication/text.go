@@ -89,8 +89,11 @@ func refusedControl(r rune, prose bool) string {
 
 // refusedInLine is for U+00A0 to U+200A.
 func refusedInLine(r rune, prose bool) string {
-	if !prose && (r == 0xad || r == 0x34f || r == 0x180e) {
-		return "an invisible character"
+	switch r {
+	case 0xad, 0x34f, 0x115f, 0x1160, 0x17b4, 0x17b5, 0x180e:
+		if !prose {
+			return "an invisible character"
+		}
 	}
 	return ""
 }

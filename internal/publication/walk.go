@@ -19,6 +19,13 @@ const maxDepth = 12
 // parsing one costs as much as a hundred field checks.
 const maxTags = 16
 
+// maxLanguages is how many languages one text may have (common.proto).
+const maxLanguages = 12
+
+// maxSuggestions is how many unknown codes of one body get a "did you mean": each
+// takes a comparison with every code of its lists.
+const maxSuggestions = 5
+
 // step is one part of a field's path.
 type step struct {
 	name  string
@@ -37,6 +44,8 @@ type checker struct {
 	depth int
 	tags  [maxTags]string // language tags that are in order
 	seen  int
+
+	suggested int
 }
 
 func (c *checker) push(name string) {
@@ -66,6 +75,9 @@ func (c *checker) field() string {
 // message walks one message.
 func (c *checker) message(p *plan, m protoreflect.Message) {
 	for i := range p.fields {
+		if c.full() {
+			return
+		}
 		f := &p.fields[i]
 		if !m.Has(f.desc) {
 			if f.required || f.minItems > 0 {
@@ -91,23 +103,21 @@ func (c *checker) missing(f *field) {
 	if c.isWithheld(path) {
 		return
 	}
-	message := fmt.Sprintf("Say the %s.", plain(f.name))
-	if f.list {
-		message = fmt.Sprintf("Name at least %s.", counted(f.minItems, plain(f.name)))
-	}
-	c.absent(f.countRule, path, "", message, hintFor(path, f))
+	c.absent(f.countRule, path, "", ask(f), hintFor(path, f))
 }
 
 func (c *checker) list(f *field, list protoreflect.List) {
 	n := list.Len()
 	if n < f.minItems {
-		c.absent(f.countRule, c.field(), "", fmt.Sprintf("Name at least %s.", counted(f.minItems, plain(f.name))), hintFor(c.field(), f))
+		c.absent(f.countRule, c.field(), "", ask(f), hintFor(c.field(), f))
 	}
 	if n > f.maxItems {
 		c.wrong(f.countRule, c.field(), "", fmt.Sprintf("There are %d; at most %d may be listed.", n, f.maxItems),
 			"Keep the most telling ones here and put the full list into an attachment.")
 	}
-	for i := range n {
+	// What is beyond the limit is refused already: looking at it would only let a
+	// hostile body cost more.
+	for i := range min(n, f.maxItems) {
 		c.at(i)
 		c.value(f, list.Get(i))
 		if f.distinct && i > 0 && repeats(f, list, i) {
@@ -188,7 +198,7 @@ func (c *checker) value(f *field, v protoreflect.Value) {
 func (c *checker) enum(f *field, n protoreflect.EnumNumber) {
 	switch {
 	case n == 0:
-		c.absent("V-01", c.field(), "", fmt.Sprintf("Say the %s.", plain(f.name)), hintFor(c.field(), f))
+		c.absent("V-01", c.field(), "", ask(f), hintFor(c.field(), f))
 	case n < 0 || n > f.enumMax:
 		c.wrong("V-01", c.field(), fmt.Sprint(n), "This version of the rules knows no such value.", hintFor(c.field(), f))
 	}
@@ -307,11 +317,12 @@ func (c *checker) text(t *declarationv1.LocalizedText, limit int) {
 	case len(texts) == 0:
 		c.absent("V-01", c.field(), "", "The text is empty.", "Write it in the language of the declaration.")
 		return
-	case len(texts) > 12:
-		c.wrong("V-01", c.field(), "", fmt.Sprintf("There are %d languages; at most 12 fit here.", len(texts)), "Leave some out.")
+	case len(texts) > maxLanguages:
+		c.wrong("V-01", c.field(), "", fmt.Sprintf("There are %d languages; at most %d fit here.", len(texts), maxLanguages), "Leave some out.")
 	}
+	hasDefault := c.language == "" || len(texts) > maxLanguages // what is cut off may be it
+	texts = texts[:min(len(texts), maxLanguages)]
 	prose := limit > lineChars
-	hasDefault := c.language == ""
 	for i, x := range texts {
 		lang := x.GetLang()
 		if lang == "" || !c.tag(lang) {
@@ -352,8 +363,11 @@ func schemeOf(t *declarationv1.Term) vocabulary.Scheme {
 	return ""
 }
 
-// term checks a code of a vocabulary (V-04).
+// term checks a code of a vocabulary (V-04), and the words beside it.
 func (c *checker) term(f *field, t *declarationv1.Term) {
+	if t.GetOther() != nil {
+		c.text(t.GetOther(), lineChars)
+	}
 	code, scheme := t.GetCode(), schemeOf(t)
 	switch {
 	case code == "" && t.GetScheme() == 0:
@@ -364,16 +378,18 @@ func (c *checker) term(f *field, t *declarationv1.Term) {
 		return
 	}
 	if _, ok := vocabulary.Lookup(scheme, code); !ok {
-		c.wrong("V-04", c.field(), code, fmt.Sprintf("The list %s has no such code.%s", schemeName(scheme), suggestion(f.schemes, scheme, code)), codesHint(f.schemes))
+		message := fmt.Sprintf("The list %s has no such code.", schemeName(scheme))
+		if c.suggested++; c.suggested <= maxSuggestions {
+			message += suggestion(f.schemes, scheme, code)
+		}
+		c.wrong("V-04", c.field(), code, message, codesHint(f.schemes))
 		return
 	}
-	switch hasOther := t.GetOther() != nil; {
-	case code == vocabulary.Other && !hasOther:
+	switch {
+	case code == vocabulary.Other && t.GetOther() == nil:
 		c.absent("V-04", c.field(), code, "You say \"other\", so say in your own words what it is.", "For example:  other - a word or two that name it")
-	case code != vocabulary.Other && hasOther:
+	case code != vocabulary.Other && t.GetOther() != nil:
 		c.wrong("V-04", c.field(), code, "Your own words stand beside a code that already says it.", "Leave the words out, or use the code other.")
-	case hasOther:
-		c.text(t.GetOther(), lineChars)
 	}
 }
 

@@ -6,12 +6,14 @@ import (
 	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	declarationv1 "github.com/cityproof/cityproof/api/cityproof/declaration/v1"
 )
 
 // isWithheld reports whether a field's value is withheld: then it is there, only
 // not shown, and rules that need it can't tell.
 func (c *checker) isWithheld(path string) bool {
-	for _, w := range c.body.GetWithheld() {
+	for _, w := range c.listedWithheld() {
 		if w.GetFieldPath() == path {
 			return true
 		}
@@ -19,30 +21,41 @@ func (c *checker) isWithheld(path string) bool {
 	return false
 }
 
+// maxWithheld is how many fields may be withheld (body.proto); a longer list is
+// refused by the walk.
+const maxWithheld = 20
+
+func (c *checker) listedWithheld() []*declarationv1.Withheld {
+	w := c.body.GetWithheld()
+	return w[:min(len(w), maxWithheld)]
+}
+
 // withheld checks what Body.withheld names: only fields on the published list
 // (may_withhold in the protos), or parts of them, and only what is not there as
 // well. Otherwise withholding would be the way round every rule (T-37).
 func (c *checker) withheld() {
-	for i, w := range c.body.GetWithheld() {
+	for i, w := range c.listedWithheld() {
 		path := w.GetFieldPath()
-		if path == "" {
-			continue // the walk has said so
+		if path == "" || c.full() {
+			continue // enough was said already
 		}
-		field := item("withheld", i) + ".field_path"
-		for _, other := range c.body.GetWithheld()[:i] {
+		refuse := func(message, hint string) {
+			c.wrong("V-01", item("withheld", i)+".field_path", path, message, hint)
+		}
+		for _, other := range c.listedWithheld()[:i] {
 			if other.GetFieldPath() == path {
-				c.wrong("V-01", field, path, "This field is withheld twice.", "Keep one of the two.")
+				refuse("This field is withheld twice.", "Keep one of the two.")
 			}
 		}
 		switch f := lookupPath(plans(), c.body.ProtoReflect(), path); {
 		case !f.exists:
-			c.wrong("V-01", field, path, "There is no such field in this record.",
+			refuse("There is no such field in this record.",
 				"Write the path as in the long form, for example deployment.units or deployment.parties[1].contract_ref.")
 		case !f.mayWithhold:
-			c.wrong("V-01", field, path, "This field may not be withheld.",
+			refuse("This field may not be withheld.",
 				"Only these may: "+strings.Join(withholdable(), ", ")+". Leave it in, or ask the secretariat.")
 		case f.present:
-			c.wrong("V-01", field, path, "This field is withheld and shown at once.", "Take the value out of the record, or the entry out of withheld.")
+			refuse("This field is withheld and shown at once.", "Take the value out of the record, or the entry out of withheld.")
 		}
 	}
 }

@@ -2,7 +2,9 @@ package draft_test
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"testing"
 
@@ -243,4 +245,82 @@ func TestLinePointsAtLongestKnownPath(t *testing.T) {
 			t.Errorf("Line(%q) = %d, want %d", path, line, want)
 		}
 	}
+}
+
+// TestFormatDocumentExample holds FORMAT.md's example to Format, byte for byte.
+func TestFormatDocumentExample(t *testing.T) {
+	data, err := os.ReadFile("FORMAT.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(data), "```yaml\n")
+	text, _, _ := strings.Cut(rest, "```")
+	drafts, err := draft.Parse("FORMAT.md", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(text, string(draft.Format(drafts))); diff != "" {
+		t.Errorf("Format writes it otherwise (-document +Format):\n%s", diff)
+	}
+}
+
+// TestHostileSourcesEnd: each input is at the size limit and built to make a reader
+// slow or deep. The test's own time limit is the bound.
+func TestHostileSourcesEnd(t *testing.T) {
+	fill := func(unit string) string { return strings.Repeat(unit, (draft.MaxDocument-100)/len(unit)) }
+	for name, text := range map[string]string{
+		"brackets":        "a: " + fill("["),
+		"braces":          "a: " + fill("{"),
+		"flow pairs":      "a: " + fill("{a: "),
+		"dashes":          fill("- "),
+		"questions":       fill("? "),
+		"quotes":          "a: " + fill(`"`),
+		"single quotes":   "a: " + fill("'"),
+		"one long line":   "a: " + fill("x"),
+		"long lines":      "a: |\n" + fill("  x\n"),
+		"folded lines":    "a: >\n" + fill("  x\n\n"),
+		"plain lines":     "a: x\n" + fill("  x\n"),
+		"comments":        fill("#\n"),
+		"comments behind": "a:\n" + fill("- x # y\n"),
+		"keys":            fill("a: b\n"),
+		"colons":          "a" + fill(":"),
+		"anchors":         "a: " + fill("&a "),
+		"aliases":         "a: [" + fill("*a,"),
+		"commas":          "a: [" + fill(",") + "]",
+		"items":           "a: [" + fill("b,") + "]",
+		"distinct keys":   numberedLines("k%d: v\n", 45_000),
+		"flow keys":       "a: {" + numberedLines("k%d: v, ", 39_000) + "}",
+		"keys after keys": "a:\n" + numberedLines(" k%d: v\n", 45_000),
+		"keys in items":   numberedLines("- k%d: v\n", 45_000),
+		"steps":           stairs(1300),
+		"documents":       fill("---\n"),
+		"spaces":          "a:" + fill(" "),
+		"JSON brackets":   fill("["),
+		"JSON keys":       "{" + fill(`"a":1,`),
+		"JSON escapes":    `{"a":"` + fill(`\u0041`) + `"}`,
+		"JSON strings":    "[" + fill(`"\"",`),
+	} {
+		if _, err := draft.Parse("f", []byte(text)); err == nil {
+			t.Errorf("%s: accepted", name)
+		} else if len(err.Error()) > 1<<20 {
+			t.Errorf("%s: %d bytes of error", name, len(err.Error()))
+		}
+	}
+}
+
+func numberedLines(format string, n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, format, i)
+	}
+	return b.String()
+}
+
+// stairs is a map in a map, as deep as the size limit allows by indentation.
+func stairs(depth int) string {
+	var b strings.Builder
+	for i := range depth {
+		b.WriteString(strings.Repeat(" ", i) + "a:\n")
+	}
+	return b.String()
 }

@@ -35,7 +35,7 @@ func Parse(file string, data []byte) ([]*Draft, error) {
 		drafts = append(drafts, d)
 	}
 	if len(problems) > 0 {
-		return nil, problems
+		return nil, problems.Limited()
 	}
 	return drafts, nil
 }
@@ -63,6 +63,11 @@ func ParseNode(file string, doc *Node) (*Draft, Problems) {
 		"unknown":      func(n *Node, p string) { r.list(n, p, r.unknown) },
 		"body":         func(n *Node, p string) { r.message(n, "", r.d.Body.ProtoReflect()) },
 	})
+	for _, e := range doc.Entries { // what rules call by the statement's names
+		if e.Key != "body" {
+			r.d.Lines[e.Key] = e.Line
+		}
+	}
 	if len(r.problems) == 0 {
 		r.whole(doc, record)
 	}

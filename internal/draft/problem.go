@@ -40,15 +40,15 @@ func (e *SourceError) Error() string {
 	if e.Value != "" {
 		fmt.Fprintf(&b, "%q: ", clip(e.Value))
 	}
-	b.WriteString(e.Problem)
+	b.WriteString(visible(e.Problem))
 	if len(e.Suggestions) > 0 {
 		b.WriteString("; did you mean ")
-		b.WriteString(strings.Join(e.Suggestions, " or "))
+		b.WriteString(visible(strings.Join(e.Suggestions, " or ")))
 		b.WriteString("?")
 	}
 	if e.Do != "" {
 		b.WriteString("; ")
-		b.WriteString(e.Do)
+		b.WriteString(visible(e.Do))
 	}
 	return b.String()
 }
@@ -63,6 +63,16 @@ func (p Problems) Error() string {
 		lines[i] = e.Error()
 	}
 	return strings.Join(lines, "\n")
+}
+
+// Limited returns the first MaxProblems, and one more that says how many are left
+// out: nobody reads a million lines, and a hostile file must not make them.
+func (p Problems) Limited() Problems {
+	if len(p) <= MaxProblems {
+		return p
+	}
+	more := &SourceError{File: p[0].File, Problem: fmt.Sprintf("%d more problems are not listed", len(p)-MaxProblems)}
+	return append(p[:MaxProblems:MaxProblems], more)
 }
 
 // Unwrap lets errors.As find a single *SourceError.
@@ -84,11 +94,27 @@ func clip(s string) string {
 	return strings.ToValidUTF8(s[:maxShown], "") + "…"
 }
 
-// printable returns s, or s with escapes where it holds what a terminal would act on.
-func printable(s string) string {
-	q := fmt.Sprintf("%q", clip(s))
-	if inner := q[1 : len(q)-1]; inner != s {
-		return inner
+// printable is visible, cut to a readable length.
+func printable(s string) string { return visible(clip(s)) }
+
+// visible returns s with escapes in place of what a terminal would act on or nobody
+// would see: names and other programs' messages come from files, too.
+func visible(s string) string {
+	if !strings.ContainsFunc(s, hidden) {
+		return s
 	}
-	return s
+	var b strings.Builder
+	for _, r := range s {
+		if hidden(r) {
+			fmt.Fprintf(&b, `\u%04x`, r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// hidden reports whether r is a control character or directs the text around it.
+func hidden(r rune) bool {
+	return r < 0x20 || r >= 0x7f && r <= 0x9f || r == '\u2028' || r == '\u2029' || r == '\ufeff' || IsBidiControl(r)
 }

@@ -23,8 +23,12 @@ const (
 	// MaxDocuments of one file.
 	MaxDocuments = 10_000
 
+	// MaxProblems is how many problems of one file are reported.
+	MaxProblems = 500
+
 	maxDepth  = 40      // of maps and lists in each other; the model needs 12
 	maxTokens = 200_000 // of one document
+	maxKeys   = 1_000   // of one map; the largest has 34
 )
 
 // Read splits a YAML or JSON file into its documents: YAML separated by "---",
@@ -95,7 +99,7 @@ func readYAML(file string, data []byte) ([]*Node, error) {
 		problems = append(problems, y.problems...)
 	}
 	if len(problems) > 0 {
-		return nil, problems
+		return nil, problems.Limited()
 	}
 	if len(docs) == 0 {
 		return nil, Problems{{File: file, Problem: "the file holds nothing"}}
@@ -181,11 +185,15 @@ func (y *yamlReader) checkTokens(tokens token.Tokens) bool {
 		return false
 	}
 	depth, dashes, dashLine := 0, 0, 0
+	var keys keyCounter
 	for _, tk := range tokens {
 		line := tk.Position.Line
 		switch tk.Type {
 		case token.MappingKeyType: // YAML's mark of a complex key, which no field here has
 			y.fail(line, tk.Value, "a question of a template is not answered", "write the answer in place of the ?")
+			if len(y.problems) == MaxProblems {
+				return false
+			}
 			continue
 		case token.AnchorType, token.AliasType, token.TagType, token.MergeKeyType, token.DirectiveType:
 			y.fail(line, tk.Value, "YAML's anchors, aliases, tags, merge keys and % directives are not read here",
@@ -201,12 +209,38 @@ func (y *yamlReader) checkTokens(tokens token.Tokens) bool {
 			}
 			dashes++
 		}
+		if depth == 0 && keys.count(tk) > maxKeys {
+			y.fail(line, "", "a map has too many keys", "")
+			return false
+		}
 		if depth > maxDepth || dashes > maxDepth {
 			y.fail(line, "", "values are nested too deeply", "")
 			return false
 		}
 	}
 	return len(y.problems) == 0
+}
+
+// keyCounter counts the keys of each block map that is open: the parser's time grows
+// with the square of them.
+type keyCounter []struct{ column, keys int }
+
+// count returns how many keys the map at the token's column has so far.
+func (c *keyCounter) count(tk *token.Token) int {
+	column := tk.Position.Column
+	isKey := tk.Next != nil && tk.Next.Type == token.MappingValueType
+	for len(*c) > 0 && (*c)[len(*c)-1].column > column {
+		*c = (*c)[:len(*c)-1]
+	}
+	if !isKey {
+		return 0
+	}
+	if len(*c) == 0 || (*c)[len(*c)-1].column < column {
+		*c = append(*c, struct{ column, keys int }{column, 0})
+	}
+	top := &(*c)[len(*c)-1]
+	top.keys++
+	return top.keys
 }
 
 const quoteAdvice = `check the indentation, and put text that holds ": ", " #" or begins with one of [ ] { } & * ! | > ' " % @ into quotes`
@@ -234,13 +268,9 @@ func (y *yamlReader) node(n ast.Node, depth int) *Node {
 	}
 	switch v := n.(type) {
 	case *ast.MappingNode:
-		out.Shape = Map
-		for _, e := range v.Values {
-			y.entry(out, e, depth)
-		}
+		y.entries(out, v.Values, depth)
 	case *ast.MappingValueNode:
-		out.Shape = Map
-		y.entry(out, v, depth)
+		y.entries(out, []*ast.MappingValueNode{v}, depth)
 	case *ast.SequenceNode:
 		out.Shape = List
 		for _, item := range v.Values {
@@ -282,28 +312,35 @@ func hashFollows(tk *token.Token) bool {
 	return !strings.HasSuffix(tk.Origin, "  ") && !strings.HasSuffix(tk.Origin, "\t") || !strings.HasPrefix(next.Value, " ")
 }
 
-func (y *yamlReader) entry(m *Node, e *ast.MappingValueNode, depth int) {
-	key, ok := e.Key.(ast.Node)
-	tk := key.GetToken()
-	switch key.(type) {
-	case *ast.StringNode, *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.NullNode, *ast.InfinityNode, *ast.NanNode:
-	default:
-		ok = false
-	}
-	if !ok || tk.Type == token.ImplicitNullType {
-		y.fail(tk.Position.Line, tk.Value, "this is no plain key", "write a word and a colon")
-		return
-	}
-	line := tk.Position.Line + y.offset
-	for _, other := range m.Entries {
-		if other.Key == tk.Value {
-			y.fail(tk.Position.Line, tk.Value, fmt.Sprintf("the key stands twice, first on line %d", other.Line), "join the two")
-			return
+func (y *yamlReader) entries(m *Node, values []*ast.MappingValueNode, depth int) {
+	m.Shape = Map
+	lines := make(map[string]int, len(values))
+	for _, e := range values {
+		tk, ok := plainKey(e)
+		switch first, twice := lines[tk.Value]; {
+		case !ok:
+			y.fail(tk.Position.Line, tk.Value, "this is no plain key", "write a word and a colon")
+			continue
+		case twice:
+			y.fail(tk.Position.Line, tk.Value, fmt.Sprintf("the key stands twice, first on line %d", first), "join the two")
+			continue
 		}
+		line := tk.Position.Line + y.offset
+		lines[tk.Value] = line
+		value := &Node{Line: line, Absent: true}
+		if e.Value != nil {
+			value = y.node(e.Value, depth+1)
+		}
+		m.Entries = append(m.Entries, Entry{Key: tk.Value, Line: line, Value: value})
 	}
-	value := &Node{Line: line, Absent: true}
-	if e.Value != nil {
-		value = y.node(e.Value, depth+1)
+}
+
+// plainKey returns an entry's key, and whether it is a scalar.
+func plainKey(e *ast.MappingValueNode) (*token.Token, bool) {
+	tk := e.Key.GetToken()
+	switch e.Key.(type) {
+	case *ast.StringNode, *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.NullNode, *ast.InfinityNode, *ast.NanNode:
+		return tk, tk.Type != token.ImplicitNullType
 	}
-	m.Entries = append(m.Entries, Entry{Key: tk.Value, Line: line, Value: value})
+	return tk, false
 }

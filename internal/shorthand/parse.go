@@ -35,7 +35,7 @@ func Parse(file string, data []byte, ws Workspace, files Files) ([]*draft.Draft,
 // tidy sorts problems by line. What several records share is reported once.
 func tidy(problems draft.Problems) draft.Problems {
 	slices.SortStableFunc(problems, func(a, b *draft.SourceError) int { return a.Line - b.Line })
-	return slices.CompactFunc(problems, func(a, b *draft.SourceError) bool { return a.Error() == b.Error() })
+	return slices.CompactFunc(problems, func(a, b *draft.SourceError) bool { return a.Error() == b.Error() }).Limited()
 }
 
 // reader reads one file.

@@ -58,8 +58,12 @@ func checkRules(t *testing.T, name string, d *draft.Draft) {
 	t.Helper()
 	now := time.Date(2026, 11, 23, 4, 0, 0, 0, time.UTC)
 	d.Body.Nonce = make([]byte, 16)
+	revision := uint32(1)
+	if d.Operation != declaration.Publish {
+		revision = 2
+	}
 	for _, r := range publication.CheckRecord(publication.Record{Body: d.Body, Statement: &declaration.Statement{
-		City: "nl-kanaalstad", Subject: d.Subject, Revision: 1, Operation: d.Operation, EffectiveOn: declaration.DateOf(now), DeclaredAt: now, Provenance: d.Provenance,
+		City: "nl-kanaalstad", Subject: d.Subject, Revision: revision, Operation: d.Operation, EffectiveOn: declaration.DateOf(now), DeclaredAt: now, Provenance: d.Provenance,
 	}}, now) {
 		t.Errorf("%s, line %d: %+v", name, draft.Line(d, r.Field), r)
 	}
@@ -75,6 +79,29 @@ func TestExamplesKeepTheRules(t *testing.T) {
 		for _, d := range drafts {
 			checkRules(t, name, d)
 		}
+	}
+}
+
+// TestAmendmentKeepsTheRules: so can the amendment of an example, with its notice.
+func TestAmendmentKeepsTheRules(t *testing.T) {
+	current := example(t, "a-plaza-cameras.yaml")
+	if err := draft.Number(current, published["a-plaza-cameras.yaml"]); err != nil {
+		t.Fatal(err)
+	}
+	amendment := example(t, "c-longer-retention.yaml")[0]
+	if err := shorthand.Amend(amendment, current[1].Body, workspace(t), examples); err != nil {
+		t.Fatal(err)
+	}
+	notice := draft.ChangeNotice(amendment, current[1].Body)
+	batch := []*draft.Draft{amendment, notice}
+	if err := draft.Number(batch, one("plaza-video")); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range batch {
+		checkRules(t, string(d.Kind()), d)
+	}
+	if got := notice.Body.GetNotice().GetAbout()[0]; got != amendment.Subject.String() {
+		t.Errorf("the notice is about %s, the amendment of %s", got, amendment.Subject)
 	}
 }
 

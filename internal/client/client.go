@@ -46,7 +46,8 @@ type Options struct {
 // Client talks to one log at one node. It is safe for concurrent use.
 type Client struct {
 	opts Options
-	web  *Web // nil without Options.Node
+	web  *Web   // nil without Options.Node
+	addr string // of gRPC, host:port
 	conn *grpc.ClientConn
 	rpc  ledgerv1.LedgerServiceClient
 	keys *keys
@@ -176,7 +177,7 @@ func (c *Client) connect(addr string, secure bool) error {
 	if err != nil {
 		return fmt.Errorf("connecting to %s: %w", addr, err)
 	}
-	c.rpc = ledgerv1.NewLedgerServiceClient(c.conn)
+	c.addr, c.rpc = addr, ledgerv1.NewLedgerServiceClient(c.conn)
 	return nil
 }
 
@@ -258,7 +259,7 @@ func (c *Client) readInfo(resp *ledgerv1.GetLogResponse) (*Info, error) {
 		Origin: resp.GetOrigin(), City: resp.GetCity(), VKeys: resp.GetLogVkeys(), Limits: limits(resp.GetLimits()),
 		Skew:    time.Unix(resp.GetNow(), 0).Sub(c.opts.Now().Truncate(time.Second)),
 		Version: printable(resp.GetVersion()), ReadOnly: printable(resp.GetReadOnly()),
-		GRPC: c.conn.Target(), Trusted: c.opts.Trust != nil,
+		GRPC: c.addr, Trusted: c.opts.Trust != nil,
 	}
 	if err := errors.Join(declaration.CheckOrigin(info.Origin), declaration.CheckMemberID(info.City)); err != nil {
 		return nil, err

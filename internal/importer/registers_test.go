@@ -232,7 +232,10 @@ func TestDutchRegisterMay(t *testing.T) {
 		{"unread columns", len(rep.Unread), 0},
 	})
 	// Both files name the same rows by the same ids, so a later import finds them.
-	june, _ := importShared(t, "nl-algorithm-register", "nl-algoritmeregister/algoritmes-2026-06-12.json", importer.Options{})
+	june, _, err := importer.Import("nl-algorithm-register", open(t, "nl-algoritmeregister/algoritmes-2026-06-12.json"), importer.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	ids := func(drafts []*draft.Draft) map[string]bool {
 		m := map[string]bool{}
 		for _, d := range drafts {

@@ -140,13 +140,19 @@ func compare(t *testing.T, counts []counted) {
 	}
 }
 
-func organisationsOf(t *testing.T, format, name string) []importer.OrganisationCount {
+func open(t *testing.T, name string) *os.File {
 	t.Helper()
-	data, err := os.ReadFile(testenv.Shared(t, name))
+	f, err := os.Open(testenv.Shared(t, name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	organisations, err := importer.Organisations(format, bytes.NewReader(data))
+	t.Cleanup(func() { _ = f.Close() })
+	return f
+}
+
+func organisationsOf(t *testing.T, format, name string) []importer.OrganisationCount {
+	t.Helper()
+	organisations, err := importer.Organisations(format, open(t, name))
 	if err != nil {
 		t.Fatal(err)
 	}

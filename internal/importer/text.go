@@ -53,13 +53,17 @@ func clean(s string, lines bool) (string, []change) {
 		}
 		return is
 	}
-	s = note(markupRemoved, s, tag.ReplaceAllStringFunc(s, func(t string) string {
-		if block.MatchString(t) {
-			return "\n"
-		}
-		return ""
-	}))
-	s = note(entitiesDecoded, s, entity.ReplaceAllStringFunc(s, html.UnescapeString))
+	if strings.Contains(s, "<") {
+		s = note(markupRemoved, s, tag.ReplaceAllStringFunc(s, func(t string) string {
+			if block.MatchString(t) {
+				return "\n"
+			}
+			return ""
+		}))
+	}
+	if strings.Contains(s, "&") {
+		s = note(entitiesDecoded, s, entity.ReplaceAllStringFunc(s, html.UnescapeString))
+	}
 	s = breaks.Replace(s)
 	s = note(invisible, s, strings.Map(visible, s))
 	s = note(mailRemoved, s, maskMail(s))
@@ -107,6 +111,9 @@ func tidyLines(s string) string {
 
 // maskMail puts "[…]" in place of addresses that may be a person's.
 func maskMail(s string) string {
+	if !strings.Contains(s, "@") {
+		return s // most texts by far, and the search costs more than all the rest
+	}
 	return mail.ReplaceAllStringFunc(s, func(m string) string {
 		if roleMailbox(m) {
 			return m

@@ -45,20 +45,16 @@ func ChangeNotice(d *Draft, old *declarationv1.Body) *Draft {
 	body.Record = &declarationv1.Body_Notice{Notice: &declarationv1.Notice{
 		Type:  declarationv1.NoticeType_NOTICE_TYPE_CHANGE.Enum(),
 		About: []string{about},
-		Text:  changeText(d, old, changes),
+		Text:  changeText(d, changes),
 	}}
 	lines := map[string]int{"": Line(d, "")}
 	return &Draft{File: d.File, Lines: lines, Operation: declaration.Publish, EffectiveOn: d.EffectiveOn, Provenance: d.Provenance, Body: body}
 }
 
-func changeText(d *Draft, old *declarationv1.Body, changes []fieldChange) *declarationv1.LocalizedText {
+func changeText(d *Draft, changes []fieldChange) *declarationv1.LocalizedText {
 	var list strings.Builder
-	what := string(d.Operation)
-	if d.Operation != declaration.Amend && equalRecords(old, d.Body) {
-		changes = nil
-	}
 	if d.Operation != declaration.Amend {
-		list.WriteString(what)
+		list.WriteString(string(d.Operation))
 	}
 	used := 0
 	for i, c := range changes {

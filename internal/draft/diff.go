@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	declarationv1 "github.com/cityproof/cityproof/api/cityproof/declaration/v1"
@@ -163,11 +162,4 @@ func shorten(s string, limit int) string {
 		return s
 	}
 	return string(r[:limit-1]) + "…"
-}
-
-// equalRecords reports whether two bodies are the same but for reason and nonce.
-func equalRecords(a, b *declarationv1.Body) bool {
-	a, b = proto.CloneOf(a), proto.CloneOf(b)
-	a.Nonce, a.Reason, b.Nonce, b.Reason = nil, nil, nil, nil
-	return proto.Equal(a, b)
 }

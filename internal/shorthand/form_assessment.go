@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	declarationv1 "github.com/cityproof/cityproof/api/cityproof/declaration/v1"
-	"github.com/cityproof/cityproof/internal/declaration"
 )
 
 // readAssessor: the party's role is AUDITOR, DPV's nearest to who assesses.
@@ -139,10 +138,4 @@ func readCondition(v value, m *declarationv1.Condition) {
 		parts = parts[:last]
 	}
 	m.Text = v.part(joinDashes(parts)).localized()
-}
-
-// isDate reports whether text is a date, of whatever precision.
-func isDate(text string) bool {
-	_, err := declaration.ParseDate(text)
-	return err == nil
 }

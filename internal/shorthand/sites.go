@@ -77,7 +77,7 @@ func readSites(v value, m protoreflect.Message) {
 	if !ok {
 		return
 	}
-	list := siteList{v: at, max: maxSites}
+	list := siteList{v: at}
 	if ext == ".csv" {
 		list.csv(data)
 	} else {
@@ -99,11 +99,10 @@ func readSites(v value, m protoreflect.Message) {
 	}
 }
 
-// siteList collects the sites of a file; of those beyond max only the number. Their
+// siteList collects the sites of a file; of those beyond maxSites only the number. Their
 // values are checked all the same.
 type siteList struct {
 	v      value
-	max    int
 	sites  []*declarationv1.Site
 	count  int
 	failed int
@@ -113,7 +112,7 @@ type siteList struct {
 const maxSiteProblems = 10
 
 func (l *siteList) add(s *declarationv1.Site) {
-	if l.count++; l.count <= l.max {
+	if l.count++; l.count <= maxSites {
 		l.sites = append(l.sites, s)
 	}
 }

@@ -42,7 +42,7 @@ type recordCheck struct {
 
 // replay works out what the records should be.
 func (c *recordCheck) replay(ctx context.Context) error {
-	live := map[declaration.Subject]*declarationv1.Body{}
+	newest := map[declaration.Subject]*declarationv1.Body{}
 	return records{c.r}.scan([]byte{pebbledb.PrefixEntry}, func(it *pebble.Iterator) error {
 		for it.First(); it.Valid(); it.Next() {
 			if err := ctx.Err(); err != nil {
@@ -54,11 +54,11 @@ func (c *recordCheck) replay(ctx context.Context) error {
 				c.report("entry %d is no declaration: %v", index, err)
 				continue
 			}
-			if err := c.apply(index, proof.LeafHash(it.Value()), signed.Statement, live); err != nil {
+			if err := c.apply(index, proof.LeafHash(it.Value()), signed.Statement, newest); err != nil {
 				c.report("entry %d: %v", index, err)
 			}
 		}
-		for s, body := range live {
+		for s, body := range newest {
 			if body != nil {
 				for _, k := range derivedKeys(s, body) {
 					c.want[string(k)] = []byte{}
@@ -69,15 +69,11 @@ func (c *recordCheck) replay(ctx context.Context) error {
 	})
 }
 
-func (c *recordCheck) apply(index uint64, leaf proof.Hash, st *declaration.Statement, live map[declaration.Subject]*declarationv1.Body) error {
+func (c *recordCheck) apply(index uint64, leaf proof.Hash, st *declaration.Statement, newest map[declaration.Subject]*declarationv1.Body) error {
 	rev := revision{Number: st.Revision, Index: index, Leaf: leaf, Operation: st.Operation, Body: st.BodySHA256}
 	c.want[string(revisionKey(st.Subject, st.Revision))] = rev.format()
-	live[st.Subject] = nil
-	if st.Operation == declaration.Withdraw {
-		return nil
-	}
 	body, err := parseStored(c.r, st.BodySHA256)
-	live[st.Subject] = body
+	newest[st.Subject] = body
 	return err
 }
 

@@ -416,3 +416,24 @@ func copyDir(t *testing.T, from, to string) {
 		t.Fatal(err)
 	}
 }
+
+// Withdrawing and publishing the same again under another number launders nothing.
+func TestWithdrawnRecordIsRemembered(t *testing.T) {
+	p := newPlace(t)
+	l, _ := p.open()
+	named := func() *pb.Body {
+		b := owed("a report")
+		b.SourceId = proto.String("register:17")
+		return b
+	}
+	one := p.seal("not/1", named())
+	mustPublish(t, l, one)
+	mustPublish(t, l, p.seal("not/1", named(), next(declaration.Withdraw, 2, leafOf(one))))
+	out := mustPublish(t, l, p.seal("not/2", named()))
+	for _, r := range out.Warnings[0] {
+		if r.Rule == "V-18" {
+			return
+		}
+	}
+	t.Errorf("no V-18 for a withdrawn record that comes again: %v", out.Warnings[0])
+}

@@ -303,7 +303,7 @@ func stale(live records, i int, results []publication.Result) error {
 // other.
 func changesOf(live records, in []admitted, index []uint64, fresh []bool) ([]change, error) {
 	var out []change
-	now := map[declaration.Subject]*declarationv1.Body{} // live bodies as this batch leaves them
+	now := map[declaration.Subject]*declarationv1.Body{} // newest bodies as this batch leaves them
 	for i, a := range in {
 		if !fresh[i] {
 			continue
@@ -315,17 +315,14 @@ func changesOf(live records, in []admitted, index []uint64, fresh []bool) ([]cha
 			if err != nil {
 				return nil, err
 			}
-			if newest != nil && !newest.Head.Withdrawn() {
+			if newest != nil {
 				old = newest.Body
 			}
 		}
-		c := change{subject: st.Subject, old: old, rev: revision{
+		c := change{subject: st.Subject, old: old, new: a.body, rev: revision{
 			Number: st.Revision, Index: index[i], Leaf: a.leaf, Operation: st.Operation, Body: st.BodySHA256,
 		}}
-		if st.Operation != declaration.Withdraw {
-			c.new = a.body
-		}
-		now[st.Subject] = c.new
+		now[st.Subject] = a.body
 		out = append(out, c)
 	}
 	return out, nil

@@ -140,14 +140,24 @@ func (l *Ledger) NextNumber(k declaration.Kind) (uint32, error) {
 	return records{l.db.Reader()}.nextNumber(k)
 }
 
-// Lookup finds the live subject of a kind with a nickname; ok is false if there
-// is none.
+// Lookup finds the subject of a kind with a nickname: the live one, else one that
+// is withdrawn; ok is false if there is none.
 func (l *Ledger) Lookup(k declaration.Kind, nickname string) (s declaration.Subject, ok bool, err error) {
-	found, err := records{l.db.Reader()}.Find(publication.NicknameKey(k, nickname))
-	if err != nil || len(found) == 0 {
+	v := records{l.db.Reader()}
+	found, err := v.Find(publication.NicknameKey(k, nickname))
+	if err != nil {
 		return s, false, err
 	}
-	return found[0], true, nil
+	for _, f := range found {
+		rev, rerr := v.newest(f)
+		if rerr != nil {
+			return s, false, rerr
+		}
+		if rev != nil && (!rev.head().Withdrawn() || !ok) {
+			s, ok = f, true // a live one before a withdrawn one
+		}
+	}
+	return s, ok, nil
 }
 
 // Declaration returns a subject's newest revision, or the one asked for.

@@ -182,7 +182,9 @@ func (v records) subjectsUnder(prefix []byte) (out []declaration.Subject, err er
 	return out, err
 }
 
-// derivedKeys are the keys under which a live body can be found.
+// derivedKeys are the keys under which a subject's newest body can be found, also
+// when it is withdrawn: publishing the same again under another number must not
+// launder the withdrawal (V-18).
 func derivedKeys(s declaration.Subject, body *declarationv1.Body) [][]byte {
 	var keys [][]byte
 	for _, to := range publication.Links(body) {
@@ -201,8 +203,8 @@ func derivedKeys(s declaration.Subject, body *declarationv1.Body) [][]byte {
 type change struct {
 	subject declaration.Subject
 	rev     revision
-	old     *declarationv1.Body // of the live revision before it; nil if there is none
-	new     *declarationv1.Body // nil if it is not live afterwards
+	old     *declarationv1.Body // of the revision before it; nil if there is none, or it was erased
+	new     *declarationv1.Body
 }
 
 // stage writes changes in order: what a later one of the same subject removes is
@@ -217,11 +219,9 @@ func stage(w pebble.Writer, changes []change) error {
 				return err
 			}
 		}
-		if c.new != nil {
-			for _, k := range derivedKeys(c.subject, c.new) {
-				if err := w.Set(k, nil, nil); err != nil {
-					return err
-				}
+		for _, k := range derivedKeys(c.subject, c.new) {
+			if err := w.Set(k, nil, nil); err != nil {
+				return err
 			}
 		}
 	}

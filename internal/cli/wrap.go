@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"fmt"
+	"io"
 	"strings"
 
 	"github.com/rivo/uniseg"
@@ -53,4 +55,24 @@ func hang(head, text string, columns int) string {
 // padded is s followed by spaces up to width columns.
 func padded(s string, width int) string {
 	return s + strings.Repeat(" ", max(0, width-uniseg.StringWidth(s)))
+}
+
+// table prints rows with aligned columns, the last one wrapped.
+func table(w io.Writer, rows [][]string, columns int) {
+	var width []int
+	for _, row := range rows {
+		for i, cell := range row {
+			if i == len(width) {
+				width = append(width, 0)
+			}
+			width[i] = max(width[i], uniseg.StringWidth(cell))
+		}
+	}
+	for _, row := range rows {
+		head := ""
+		for i, cell := range row[:len(row)-1] {
+			head += padded(cell, width[i]+2)
+		}
+		fmt.Fprintln(w, hang(head, row[len(row)-1], columns))
+	}
 }

@@ -20,7 +20,12 @@ import (
 // Keys and state are left out on purpose: keys have a safe copy of their own, and
 // a state that was put back would let the log sign a second history.
 func Backup(m config.Member, dir string, logger *slog.Logger) (err error) {
-	db, err := pebbledb.Open(m.Data, pebbledb.Options{ReadOnly: true, Logger: logger})
+	// Pebble copies only a database that is open for writing, and opening one for
+	// writing makes it where there is none: a backup of nothing would look like one.
+	if _, serr := os.Stat(filepath.Join(m.Data, "FORMAT")); serr != nil {
+		return fmt.Errorf("backing up: %s holds no data: %w", m.Data, serr)
+	}
+	db, err := pebbledb.Open(m.Data, pebbledb.Options{Logger: logger})
 	if err != nil {
 		return fmt.Errorf("backing up: %w", err)
 	}

@@ -2,8 +2,10 @@ package cli
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -292,20 +294,29 @@ func (a *App) printRecordWarnings(s *source, results [][]publication.Result) {
 	}
 }
 
-// printWarnings prints what the node remarked on what it accepted, counted by rule.
+// printWarnings prints what the node remarked on what it accepted: each remark
+// where there are few, else how many there are of each rule.
 func (a *App) printWarnings(signed *pending, warnings []client.RuleResult) {
 	const few = 5
-	for i, w := range warnings {
-		if i == few {
-			a.note("  … and %d more remarks; cityproof validate lists them", len(warnings)-few)
-			return
+	if len(warnings) <= few {
+		for _, w := range warnings {
+			name := ""
+			if at := signed.Done + w.Submission; at < len(signed.Records) {
+				name = signed.Records[at].Name
+			}
+			a.note("  %s  %s: %s", line(w.Rule), line(name), line(w.Message))
 		}
-		name := ""
-		if at := signed.Done + w.Submission; at < len(signed.Records) {
-			name = signed.Records[at].Name
-		}
-		a.note("  %s  %s: %s", line(w.Rule), line(name), line(w.Message))
+		return
 	}
+	count := map[string]int{}
+	for _, w := range warnings {
+		count[line(w.Rule)]++
+	}
+	var rules []string
+	for _, rule := range slices.Sorted(maps.Keys(count)) {
+		rules = append(rules, fmt.Sprintf("%d %s", count[rule], rule))
+	}
+	a.note("  remarks: %s (cityproof validate lists them)", strings.Join(rules, ", "))
 }
 
 // folderOf is the folder that a file stands in, or the folder itself.

@@ -88,7 +88,8 @@ func decrypt(b []byte, path string, ask Passphrase) ([]byte, error) {
 }
 
 func readPrivate(path string) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
+	// Without O_NONBLOCK, opening a named pipe would wait for ever.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}

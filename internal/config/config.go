@@ -210,6 +210,9 @@ func (c *Config) check() error {
 	if _, err := c.Log.level(); err != nil {
 		return err
 	}
+	if c.Limits.StatementsPerHour < 0 || c.Limits.BytesPerDay < 0 || c.Limits.Connections < 0 || c.Limits.RequestTimeout < 0 {
+		return errors.New("limits: none may be negative; 0 means the default")
+	}
 	return c.checkListeners()
 }
 

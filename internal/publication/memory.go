@@ -1,7 +1,7 @@
 package publication
 
 import (
-	"maps"
+	"math"
 	"slices"
 
 	"github.com/cityproof/cityproof/internal/declaration"
@@ -11,18 +11,25 @@ import (
 // Memory keeps a city's records in memory: for auditors, who replay a log, and for
 // validation before anything is published. It implements Live. It is not safe for
 // concurrent use while Apply runs.
+//
+// Find and Linking return of each kind at most the maxFound highest numbers. A log of
+// a hundred thousand records of one name would otherwise keep an auditor busy for
+// hours, and a mark that only an older one could give is not worth that.
 type Memory struct {
 	newest  map[declaration.Subject]*Newest
-	keys    map[Key]map[declaration.Subject]struct{}
-	linking map[declaration.Subject]map[declaration.Subject]struct{}
+	keys    map[Key][]declaration.Subject                 // sorted
+	linking map[declaration.Subject][]declaration.Subject // sorted
 }
+
+// maxFound bounds the answers of Memory.
+const maxFound = 256
 
 // NewMemory returns a city that has said nothing yet.
 func NewMemory() *Memory {
 	return &Memory{
 		newest:  map[declaration.Subject]*Newest{},
-		keys:    map[Key]map[declaration.Subject]struct{}{},
-		linking: map[declaration.Subject]map[declaration.Subject]struct{}{},
+		keys:    map[Key][]declaration.Subject{},
+		linking: map[declaration.Subject][]declaration.Subject{},
 	}
 }
 
@@ -51,17 +58,19 @@ func (m *Memory) Apply(rec Record, leaf proof.Hash) {
 	}
 }
 
-func insert[K comparable](m map[K]map[declaration.Subject]struct{}, k K, s declaration.Subject) {
-	if m[k] == nil {
-		m[k] = map[declaration.Subject]struct{}{}
+func insert[K comparable](m map[K][]declaration.Subject, k K, s declaration.Subject) {
+	if i, found := slices.BinarySearchFunc(m[k], s, compareSubjects); !found {
+		m[k] = slices.Insert(m[k], i, s)
 	}
-	m[k][s] = struct{}{}
 }
 
-func remove[K comparable](m map[K]map[declaration.Subject]struct{}, k K, s declaration.Subject) {
-	delete(m[k], s)
-	if len(m[k]) == 0 {
+func remove[K comparable](m map[K][]declaration.Subject, k K, s declaration.Subject) {
+	i, found := slices.BinarySearchFunc(m[k], s, compareSubjects)
+	switch {
+	case found && len(m[k]) == 1:
 		delete(m, k)
+	case found:
+		m[k] = slices.Delete(m[k], i, i+1)
 	}
 }
 
@@ -70,14 +79,22 @@ func (m *Memory) Newest(s declaration.Subject) (*Newest, error) { return m.newes
 
 // Linking implements Live; withdrawn subjects are among the result.
 func (m *Memory) Linking(s declaration.Subject) ([]declaration.Subject, error) {
-	return inOrder(m.linking[s]), nil
+	return newestOf(m.linking[s]), nil
 }
 
 // Find implements Live; withdrawn subjects are among the result.
-func (m *Memory) Find(key Key) ([]declaration.Subject, error) { return inOrder(m.keys[key]), nil }
+func (m *Memory) Find(key Key) ([]declaration.Subject, error) { return newestOf(m.keys[key]), nil }
 
-func inOrder(set map[declaration.Subject]struct{}) []declaration.Subject {
-	out := slices.Collect(maps.Keys(set))
-	sortSubjects(out)
+// newestOf returns the last maxFound of each kind, as a copy.
+func newestOf(subjects []declaration.Subject) []declaration.Subject {
+	if len(subjects) <= maxFound {
+		return slices.Clone(subjects)
+	}
+	var out []declaration.Subject
+	for _, kind := range declaration.Kinds() {
+		from, _ := slices.BinarySearchFunc(subjects, declaration.Subject{Kind: kind}, compareSubjects)
+		to, _ := slices.BinarySearchFunc(subjects, declaration.Subject{Kind: kind, Number: math.MaxUint32}, compareSubjects)
+		out = append(out, subjects[max(from, to-maxFound):to]...)
+	}
 	return out
 }

@@ -92,10 +92,13 @@ func Links(body *declarationv1.Body) []declaration.Subject {
 	return slices.Compact(out)
 }
 
-func sortSubjects(s []declaration.Subject) {
-	slices.SortFunc(s, func(a, b declaration.Subject) int {
-		return cmp.Or(cmp.Compare(kindRank(a.Kind), kindRank(b.Kind)), cmp.Compare(a.Number, b.Number))
-	})
+func sortSubjects(s []declaration.Subject) { slices.SortFunc(s, compareSubjects) }
+
+func compareSubjects(a, b declaration.Subject) int {
+	if a.Kind == b.Kind {
+		return cmp.Compare(a.Number, b.Number)
+	}
+	return cmp.Compare(kindRank(a.Kind), kindRank(b.Kind))
 }
 
 func kindRank(k declaration.Kind) int { return slices.Index(declaration.Kinds(), k) }

@@ -5,6 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -175,4 +179,31 @@ func TestWithoutBodies(t *testing.T) {
 	}
 }
 
-var _ client.Getter = shelf{}
+// A log is files: from a folder, and behind any web server, the audit is the same.
+func TestFoldersAndStaticServers(t *testing.T) {
+	c := newCity(t)
+	c.squares(1, 90)
+	c.sign()
+	want, err := json.Marshal(run(t, c.options()))
+	must(t, err)
+	dir := t.TempDir()
+	for path, data := range c.files {
+		name := filepath.Join(dir, filepath.FromSlash(path))
+		must(t, os.MkdirAll(filepath.Dir(name), 0o755))
+		must(t, os.WriteFile(name, data, 0o644))
+	}
+	server := httptest.NewServer(http.FileServerFS(os.DirFS(dir)))
+	defer server.Close()
+	web, err := client.NewWeb(server.URL, client.HTTPOptions{})
+	must(t, err)
+	defer web.Close()
+	for _, source := range []client.Getter{client.NewDir(os.DirFS(dir), dir), web} {
+		opts := c.options()
+		opts.Sources = []*client.LogReader{client.NewLogReader(source)}
+		got, err := json.Marshal(run(t, opts))
+		must(t, err)
+		if !bytes.Equal(got, want) {
+			t.Errorf("from %s:\n%s\nwant\n%s", source, got, want)
+		}
+	}
+}

@@ -100,7 +100,7 @@ func send[T any](ctx context.Context, ch chan<- T, v T) bool {
 func (s *spine) next(ctx context.Context, first uint64) (*bundle, error) {
 	b := &bundle{first: first, width: tile.FullWidth, ready: make(chan struct{})}
 	if left := s.size - first; left < tile.FullWidth {
-		b.width, b.last = int(left), s.last //nolint:gosec // below 256
+		b.width, b.last = int(left), s.last
 		return b, nil
 	}
 	want, t, err := s.bundle(ctx, first/tile.FullWidth)

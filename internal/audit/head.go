@@ -33,11 +33,11 @@ func (a *auditor) head(ctx context.Context) (h client.Head, ok bool, err error) 
 		if err != nil {
 			return client.Head{}, err
 		}
-		h, err := verify(note)
+		verified, err := verify(note)
 		if err != nil {
-			return h, &client.DamagedError{From: r.String(), Path: path, Err: err}
+			return verified, &client.DamagedError{From: r.String(), Path: path, Err: err}
 		}
-		return h, nil
+		return verified, nil
 	})
 	switch {
 	case err != nil:

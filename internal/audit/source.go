@@ -54,8 +54,8 @@ func (s *sources) problems() []Observation {
 // and reports what does not hold as *client.DamagedError. The error is ctx's.
 func from[T any](ctx context.Context, s *sources, path string, get func(*client.LogReader) (T, error)) (v T, t trouble, err error) {
 	for _, r := range s.readers {
-		v, err := get(r)
-		if err == nil {
+		var err error
+		if v, err = get(r); err == nil {
 			return v, fine, nil
 		}
 		if ctx.Err() != nil {

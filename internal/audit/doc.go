@@ -28,8 +28,9 @@
 // deliver, whatever size a checkpoint claims), I9 (the same head gives the same
 // bytes; what differs between servers is kept apart under "observed"), I10.
 //
-// What grows with the log: 40 bytes or so for each leaf, and package publication's
-// memory of the live records.
+// What grows with the log: some 50 bytes for each statement (its identity), some 150
+// for each subject (its head), and package publication's memory of the live records,
+// which is by far the most; an audit without bodies goes without that.
 //
 // It does not compare servers with each other (package gossip will), does not judge
 // obligations over time, and publishes nothing.

@@ -130,10 +130,10 @@ func mldsa44Message(name string, timestamp uint64, c Checkpoint) ([]byte, error)
 		return nil, fmt.Errorf("name or origin exceeds %d bytes", MaxNameSize)
 	}
 	b := []byte("subtree/v1\n\x00")
-	b = append(b, byte(len(name)))
+	b = append(b, byte(len(name))) //nolint:gosec // at most MaxNameSize, which is 255
 	b = append(b, name...)
 	b = binary.BigEndian.AppendUint64(b, timestamp)
-	b = append(b, byte(len(c.Origin)))
+	b = append(b, byte(len(c.Origin))) //nolint:gosec // as above
 	b = append(b, c.Origin...)
 	b = binary.BigEndian.AppendUint64(b, 0) // start: a checkpoint's tree begins at leaf 0
 	b = binary.BigEndian.AppendUint64(b, c.Size)

@@ -333,9 +333,9 @@ func call[Q, A any](ctx context.Context, c *Client, timeout time.Duration, what 
 	method func(context.Context, Q, ...grpc.CallOption) (A, error), req Q,
 ) (A, error) {
 	return again(ctx, func() (A, error) {
-		ctx, cancel := context.WithTimeout(c.outgoing(ctx), timeout)
+		bounded, cancel := context.WithTimeout(c.outgoing(ctx), timeout)
 		defer cancel()
-		resp, err := method(ctx, req)
+		resp, err := method(bounded, req)
 		if err != nil {
 			return resp, fmt.Errorf("asking %s for %s: %w", c, what, nodeError(err, 0))
 		}

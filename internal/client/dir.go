@@ -33,7 +33,7 @@ func (d *Dir) Get(ctx context.Context, path string, limit int) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading %s in %s: %w", path, d.name, err)
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close()
 	data, err := readAll(f, limit)
 	if errors.Is(err, errTooLarge) {
 		return nil, &DamagedError{From: d.name, Path: path, Err: err}

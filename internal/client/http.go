@@ -203,7 +203,7 @@ func (w *Web) try(ctx context.Context, path string, limit int) ([]byte, error) {
 	if err != nil {
 		return nil, fail(err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was only read
+	defer resp.Body.Close()
 	switch resp.StatusCode {
 	case http.StatusOK:
 		data, err := readBody(resp, limit)
@@ -285,7 +285,7 @@ func retryAfter(resp *http.Response) time.Duration {
 	if err != nil {
 		return 0
 	}
-	return time.Duration(seconds) * time.Second //nolint:gosec // 16 bits
+	return time.Duration(seconds) * time.Second
 }
 
 // backoff is how long to wait after a failed try: what the server asks for, or
@@ -293,7 +293,7 @@ func retryAfter(resp *http.Response) time.Duration {
 // at once.
 func backoff(try int, asked time.Duration) time.Duration {
 	d := max(asked, 250*time.Millisecond<<min(try-1, 6))
-	return min(d+rand.N(d/4+1), maxPause)
+	return min(d+rand.N(d/4+1), maxPause) //nolint:gosec // spreads clients in time: nothing to guess
 }
 
 // pause waits for d, or returns ctx's error if it ends before.

@@ -55,7 +55,7 @@ func TestNoLieIsVerified(t *testing.T) {
 		"short path": func(r *ledgerv1.Receipt) { r.InclusionPath = r.InclusionPath[1:] },
 		"long path":  func(r *ledgerv1.Receipt) { r.InclusionPath = slices.Repeat(r.InclusionPath, 100) },
 		"no hash":    func(r *ledgerv1.Receipt) { r.InclusionPath[0] = r.InclusionPath[0][:31] },
-		"nothing":    func(r *ledgerv1.Receipt) { *r = ledgerv1.Receipt{} }, //nolint:govet // nobody else has it
+		"nothing":    func(r *ledgerv1.Receipt) { *r = ledgerv1.Receipt{} },
 	} {
 		p.receipt = lie
 		if rec, err := cl.Newest(ctx, "com/1", ""); !unverified(err) {
@@ -142,7 +142,7 @@ func TestNoFalsePlaceIsVerified(t *testing.T) {
 	for name, lie := range map[string]func(*ledgerv1.PublishBatchResponse){
 		"swapped":  func(r *ledgerv1.PublishBatchResponse) { slices.Reverse(r.Placed) },
 		"one less": func(r *ledgerv1.PublishBatchResponse) { r.Placed = r.Placed[1:] },
-		"nothing":  func(r *ledgerv1.PublishBatchResponse) { *r = ledgerv1.PublishBatchResponse{} }, //nolint:govet // nobody else has it
+		"nothing":  func(r *ledgerv1.PublishBatchResponse) { *r = ledgerv1.PublishBatchResponse{} },
 	} {
 		n += 2
 		p.batch = lie
@@ -312,14 +312,14 @@ func TestOddLogs(t *testing.T) {
 		"publisher": func(r *ledgerv1.GetLogResponse) { r.Publishers = [][]byte{{1}} },
 	} {
 		p.log = change
-		if cl, err := client.Dial(context.Background(), client.Options{GRPC: addr, Trust: c.trust}); err == nil {
-			cl.Close()
+		if liar, err := client.Dial(context.Background(), client.Options{GRPC: addr, Trust: c.trust}); err == nil {
+			liar.Close()
 			t.Errorf("%s: dialled", name)
 		}
 	}
 	p.log = func(r *ledgerv1.GetLogResponse) { r.LogVkeys = []string{"no key"} }
-	if cl, err := client.Dial(context.Background(), client.Options{GRPC: addr}); err == nil {
-		cl.Close()
+	if keyless, err := client.Dial(context.Background(), client.Options{GRPC: addr}); err == nil {
+		keyless.Close()
 		t.Error("a log without a key was dialled")
 	}
 	p.log = func(r *ledgerv1.GetLogResponse) { r.City = "nl-elders" }

@@ -425,11 +425,13 @@ func startProxy(t *testing.T, c *town) (*proxy, string) {
 	must(t, err)
 	server := grpc.NewServer()
 	ledgerv1.RegisterLedgerServiceServer(server, p)
-	done := make(chan error)
+	done := make(chan error, 1)
 	go func() { done <- server.Serve(l) }()
 	t.Cleanup(func() {
 		server.Stop()
-		<-done
+		if err := <-done; err != nil {
+			t.Errorf("serving: %v", err)
+		}
 		_ = conn.Close()
 	})
 	return p, l.Addr().String()

@@ -84,11 +84,11 @@ func (r *LogReader) either(ctx context.Context, id tile.ID, fullLimit int, parse
 	if id.Width < tile.FullWidth && errors.As(err, &missing) {
 		full := id
 		full.Width = tile.FullWidth
-		data, fullErr := r.get.Get(ctx, full.Path(), fullLimit)
+		wide, fullErr := r.get.Get(ctx, full.Path(), fullLimit)
 		if errors.As(fullErr, &missing) {
 			return err // the path that should be there
 		}
-		return r.parsed(full, data, fullErr, parse)
+		return r.parsed(full, wide, fullErr, parse)
 	}
 	return r.parsed(id, data, err, parse)
 }

@@ -36,19 +36,19 @@ func (w *writer) draft(d *Draft) {
 	if record == "" {
 		record = Unresolved
 	}
-	w.line(0, "record", quote(record))
-	w.line(0, "operation", quote(string(d.Operation)))
+	w.line("record", quote(record))
+	w.line("operation", quote(string(d.Operation)))
 	if !d.Subject.IsZero() {
-		w.line(0, "subject", quote(d.Subject.String()))
+		w.line("subject", quote(d.Subject.String()))
 	}
 	if d.Target != "" {
-		w.line(0, "target", quote(d.Target))
+		w.line("target", quote(d.Target))
 	}
 	if d.EffectiveOn != (declaration.Date{}) {
-		w.line(0, "effective_on", quote(d.EffectiveOn.String()))
+		w.line("effective_on", quote(d.EffectiveOn.String()))
 	}
 	if d.Provenance != "" {
-		w.line(0, "provenance", quote(string(d.Provenance)))
+		w.line("provenance", quote(string(d.Provenance)))
 	}
 	w.changes(d.Set)
 	if len(d.Files) > 0 {
@@ -109,8 +109,8 @@ func (w *writer) node(indent int, n *Node) {
 	}
 }
 
-func (w *writer) line(indent int, key, value string) {
-	w.WriteString(strings.Repeat("  ", indent) + key + ": " + value + "\n")
+func (w *writer) line(key, value string) {
+	w.WriteString(key + ": " + value + "\n")
 }
 
 // message writes the fields of m, each on lines of its own, after "key:", or after

@@ -58,15 +58,15 @@ func FormatLines(drafts []*Draft) ([]byte, error) {
 // escapeHidden escapes in JSON what Read refuses to see. All of it can only stand in
 // strings.
 func escapeHidden(b []byte) []byte {
-	hidden := func(r rune) bool {
+	refused := func(r rune) bool {
 		return r >= 0x7f && r <= 0x9f || r == '\u2028' || r == '\u2029' || r == '\ufeff' || IsBidiControl(r)
 	}
-	if bytes.IndexFunc(b, hidden) < 0 {
+	if bytes.IndexFunc(b, refused) < 0 {
 		return b
 	}
 	out := make([]byte, 0, len(b)+64)
 	for _, r := range string(b) {
-		if hidden(r) {
+		if refused(r) {
 			out = fmt.Appendf(out, `\u%04x`, r)
 		} else {
 			out = utf8.AppendRune(out, r)

@@ -114,8 +114,8 @@ type longReader struct {
 	problems Problems
 }
 
-func (r *longReader) fail(n *Node, path, problem, do string, suggestions ...string) {
-	r.failValue(n, path, "", problem, do, suggestions...)
+func (r *longReader) fail(n *Node, path, problem, do string) {
+	r.failValue(n, path, "", problem, do)
 }
 
 func (r *longReader) failValue(n *Node, path, value, problem, do string, suggestions ...string) {

@@ -53,7 +53,7 @@ func (im *importer) atrs(rec *record) {
 		return
 	}
 	r.deployment(declarationv1.DeploymentType_DEPLOYMENT_TYPE_ALGORITHM_OR_AI)
-	id := lastSegment(r.importedFrom("url"))
+	id := lastSegment(r.importedFrom())
 	name := r.value("tool_name", "deployment.name")
 	if name == "" {
 		name = r.value("title", "deployment.name")

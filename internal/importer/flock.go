@@ -49,7 +49,7 @@ func (im *importer) flock(rec *record) error {
 		return nil
 	}
 	r.deployment(declarationv1.DeploymentType_DEPLOYMENT_TYPE_CAMERA_SYSTEM)
-	page := r.importedFrom("url")
+	page := r.importedFrom()
 	agency, _ := clean(rec.text("agency"), false)
 	id := lastSegment(page)
 	nick := id

@@ -77,7 +77,7 @@ func (im *importer) nlExtract(rec *record) {
 		return
 	}
 	r.deployment(declarationv1.DeploymentType_DEPLOYMENT_TYPE_ALGORITHM_OR_AI)
-	r.importedFrom("url")
+	r.importedFrom()
 	id := r.value("id", "source_id")
 	name := r.value("title", "deployment.name")
 	if !r.claim(id, "nl", cmp.Or(id, name)) {
@@ -130,7 +130,7 @@ func (im *importer) nlStandard(rec *record) {
 	}
 	r.deployment(declarationv1.DeploymentType_DEPLOYMENT_TYPE_ALGORITHM_OR_AI)
 	r.setLanguage(r.nlLanguage())
-	r.importedFrom("url")
+	r.importedFrom()
 	id := r.value("lars", "source_id")
 	if id == "" {
 		if own := r.value("source_id", "source_id"); own != "" {

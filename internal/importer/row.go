@@ -221,9 +221,9 @@ func (r *row) url(column, field string) string {
 	return raw
 }
 
-// importedFrom fills Body.imported_from.
-func (r *row) importedFrom(column string) string {
-	u := r.url(column, "imported_from")
+// importedFrom fills Body.imported_from from the column url.
+func (r *row) importedFrom() string {
+	u := r.url("url", "imported_from")
 	if u != "" {
 		r.d.Body.ImportedFrom = append(r.d.Body.ImportedFrom, u)
 	}

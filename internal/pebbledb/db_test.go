@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 func secondProcess(dir string) {
 	_, err := pebbledb.Open(dir, pebbledb.Options{})
 	if err != nil {
-		os.Stdout.WriteString(err.Error())
+		_, _ = os.Stdout.WriteString(err.Error())
 	}
 	os.Exit(0)
 }

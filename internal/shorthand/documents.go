@@ -29,17 +29,17 @@ func pledge(root, head value, rest []draft.Entry) {
 		kind, target, more := strings.Cut(head.text, " ")
 		at := head
 		at.path = "commitment"
-		if at, ok := at.into(c.ProtoReflect(), "kind"); ok {
-			if e, ok := enumOf[declarationv1.CommitmentKind](at.part(kind)); ok {
+		if in, ok := at.into(c.ProtoReflect(), "kind"); ok {
+			if e, ok := enumOf[declarationv1.CommitmentKind](in.part(kind)); ok {
 				c.Kind = e
 			}
 		}
-		if at, ok := at.into(c.ProtoReflect(), "target"); ok && more && c.Kind != nil {
+		if in, ok := at.into(c.ProtoReflect(), "target"); ok && more && c.Kind != nil {
 			schemes := targetSchemes[c.GetKind()]
 			if schemes == nil {
 				schemes = schemesOf(c, "target")
 			}
-			if t, ok := at.part(strings.TrimSpace(target)).term(schemes); ok {
+			if t, ok := in.part(strings.TrimSpace(target)).term(schemes); ok {
 				c.Target = t
 			}
 		}

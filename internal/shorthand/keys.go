@@ -85,8 +85,8 @@ func readDeploymentPurpose(v value, m protoreflect.Message) {
 		}
 		at := item
 		at.path = v.path
-		if at, ok := at.into(m, "purpose_text"); ok {
-			set(m, "purpose_text", protoreflect.ValueOfMessage(at.part(text).localized().ProtoReflect()))
+		if in, ok := at.into(m, "purpose_text"); ok {
+			set(m, "purpose_text", protoreflect.ValueOfMessage(in.part(text).localized().ProtoReflect()))
 		}
 	})
 }

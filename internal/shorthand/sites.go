@@ -48,7 +48,7 @@ func (v value) degrees(limit int64) (*int32, bool) {
 		v.fail(fmt.Sprintf("the degrees are out of range: -%d to %d", limit, limit), "is latitude taken for longitude?")
 		return nil, false
 	}
-	return ptr(int32(n)), true //nolint:gosec // at most 180e7
+	return ptr(int32(n)), true
 }
 
 func readDegrees(field protoreflect.Name, limit int64) func(value, protoreflect.Message) {

@@ -51,12 +51,6 @@ func (v value) at(n *draft.Node, path, shown string) value {
 	return out
 }
 
-// field is a value of this one's message, under a name that the one-line form implies.
-func (v value) field(name string) value {
-	v.path = joinPath(v.path, name)
-	return v
-}
-
 func joinPath(prefix, name string) string {
 	if prefix == "" {
 		return name

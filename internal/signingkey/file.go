@@ -94,7 +94,7 @@ func readPrivate(path string) ([]byte, error) {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }() // only read
-	st, err := f.Stat() // of the open file, so that it can't be swapped meanwhile
+	st, err := f.Stat()              // of the open file, so that it can't be swapped meanwhile
 	if err != nil {
 		return nil, err
 	}

@@ -42,7 +42,7 @@ func AppendEntry(dst, entry []byte) ([]byte, error) {
 	if len(entry) > MaxEntrySize {
 		return dst, fmt.Errorf("appending entry to bundle: %d bytes, at most %d allowed", len(entry), MaxEntrySize)
 	}
-	dst = binary.BigEndian.AppendUint16(dst, uint16(len(entry)))
+	dst = binary.BigEndian.AppendUint16(dst, uint16(len(entry))) //nolint:gosec // at most MaxEntrySize, checked above
 	return append(dst, entry...), nil
 }
 

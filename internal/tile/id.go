@@ -156,7 +156,7 @@ func hashesAt(level int, size uint64) uint64 {
 // Within reports whether a tree of the given size has every hash or entry of id. Logs can answer for such tiles: the
 // bytes of a narrower tile are a prefix of those of a wider one.
 func (id ID) Within(size uint64) bool {
-	return id.check() == nil && id.Index*FullWidth+uint64(id.Width) <= hashesAt(id.Level, size)
+	return id.check() == nil && id.Index*FullWidth+uint64(id.Width) <= hashesAt(id.Level, size) //nolint:gosec // check: 1 to 256
 }
 
 // At returns the tile, full or partial, that a tree of the given size has at level and index, and false if it has none.

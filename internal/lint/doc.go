@@ -9,6 +9,7 @@
 //     than 70, and none is an init.
 //   - gRPC codes are chosen in the files listed in rules_test.go, so that an error can't say more to a stranger
 //     than that one table allows.
+//   - cmd/cityproof links neither Pebble nor a log server nor anything of the node.
 //   - No committed file names a path of somebody's machine or the host of a package registry.
 //
 // Floors and size bind the code that ships. Tests may import anything but this package, and may be as long as

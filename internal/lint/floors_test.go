@@ -92,3 +92,10 @@ var refusedOnFloor0 = map[string]string{
 
 // clockCalls are the functions of package time that read or wait for a clock.
 var clockCalls = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker"}
+
+// heavyForCommand are what cmd/cityproof may not link, with all below them.
+var heavyForCommand = []string{
+	"github.com/cockroachdb/pebble", "github.com/google/trillian",
+	module + "internal/pebbledb", module + "internal/logstore", module + "internal/bodystore", module + "internal/ledger",
+	module + "internal/node", module + "internal/grpcapi", module + "internal/tileserver", module + "internal/trillianapi",
+}

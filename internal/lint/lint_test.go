@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -107,6 +108,35 @@ func TestWalkLeavesOutWhatTheGoCommandLeavesOut(t *testing.T) {
 	if len(files) != 1 || files[0].name != "internal/tile/tile.go" {
 		t.Errorf("load read %d files, want internal/tile/tile.go alone", len(files))
 	}
+}
+
+// TestCommandStaysLight keeps what a journalist runs small enough to read: cmd/cityproof links no storage engine
+// and nothing of the node. The node's own command shows that the check sees them.
+func TestCommandStaysLight(t *testing.T) {
+	if heavy := heavyLinks(t, "./cmd/cityproof"); len(heavy) != 0 {
+		t.Errorf("cmd/cityproof links %q", heavy)
+	}
+	if heavy := heavyLinks(t, "./cmd/cityproof-node"); len(heavy) < len(heavyForCommand) {
+		t.Errorf("cmd/cityproof-node links %q, want something of each of %q", heavy, heavyForCommand)
+	}
+}
+
+// heavyLinks returns what a command links of heavyForCommand.
+func heavyLinks(t *testing.T, command string) []string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", command)
+	cmd.Dir = testenv.Root(t)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("listing what %s links: %v", command, err)
+	}
+	var heavy []string
+	for dep := range strings.FieldsSeq(string(out)) {
+		if slices.ContainsFunc(heavyForCommand, func(h string) bool { return dep == h || strings.HasPrefix(dep, h+"/") }) {
+			heavy = append(heavy, dep)
+		}
+	}
+	return heavy
 }
 
 // strangers matches paths that exist on somebody's machine only, and hosts of package registries. It is put

@@ -185,7 +185,7 @@ func publisherAction(use, short string, do func(config.Member, ed25519.PublicKey
 func backupCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "backup DIR --config FILE",
-		Short: "Copy the log, bodies and trust.json into a new folder (never keys or state)",
+		Short: "Copy the log, bodies and trust.json into a new folder, never keys or state (the node must be stopped)",
 		Args:  cobra.ExactArgs(1),
 	}
 	file, city := configFlag(cmd), cityFlag(cmd)

@@ -172,11 +172,25 @@ func findPrefix(key publication.Key) []byte {
 	return append([]byte{prefixFind}, sum[:16]...)
 }
 
+// subjectsUnder returns the subjects behind a prefix in ascending order, of each
+// kind the last publication.MaxFound: this runs in the log's writer, where a key
+// that thousands share must not cost every later declaration a walk over them.
 func (v records) subjectsUnder(prefix []byte) (out []declaration.Subject, err error) {
 	err = v.scan(prefix, func(it *pebble.Iterator) error {
-		for it.First(); it.Valid(); it.Next() {
-			out = append(out, parseSubject(it.Key()[len(prefix):]))
+		n := 0
+		for it.Last(); it.Valid(); {
+			s := parseSubject(it.Key()[len(prefix):])
+			if n = n + 1; len(out) > 0 && out[len(out)-1].Kind != s.Kind {
+				n = 1
+			}
+			out = append(out, s)
+			if n < publication.MaxFound {
+				it.Prev()
+			} else {
+				it.SeekLT(append(bytes.Clone(prefix), kindByte(s.Kind)))
+			}
 		}
+		slices.Reverse(out)
 		return nil
 	})
 	return out, err

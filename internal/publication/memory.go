@@ -12,7 +12,7 @@ import (
 // validation before anything is published. It implements Live. It is not safe for
 // concurrent use while Apply runs.
 //
-// Find and Linking return of each kind at most the maxFound highest numbers. A log of
+// Find and Linking return of each kind at most the MaxFound highest numbers. A log of
 // a hundred thousand records of one name would otherwise keep an auditor busy for
 // hours, and a mark that only an older one could give is not worth that.
 type Memory struct {
@@ -21,8 +21,8 @@ type Memory struct {
 	linking map[declaration.Subject][]declaration.Subject // sorted
 }
 
-// maxFound bounds the answers of Memory.
-const maxFound = 256
+// MaxFound bounds the answers of Memory.
+const MaxFound = 256
 
 // NewMemory returns a city that has said nothing yet.
 func NewMemory() *Memory {
@@ -85,16 +85,16 @@ func (m *Memory) Linking(s declaration.Subject) ([]declaration.Subject, error) {
 // Find implements Live; withdrawn subjects are among the result.
 func (m *Memory) Find(key Key) ([]declaration.Subject, error) { return newestOf(m.keys[key]), nil }
 
-// newestOf returns the last maxFound of each kind, as a copy.
+// newestOf returns the last MaxFound of each kind, as a copy.
 func newestOf(subjects []declaration.Subject) []declaration.Subject {
-	if len(subjects) <= maxFound {
+	if len(subjects) <= MaxFound {
 		return slices.Clone(subjects)
 	}
 	var out []declaration.Subject
 	for _, kind := range declaration.Kinds() {
 		from, _ := slices.BinarySearchFunc(subjects, declaration.Subject{Kind: kind}, compareSubjects)
 		to, _ := slices.BinarySearchFunc(subjects, declaration.Subject{Kind: kind, Number: math.MaxUint32}, compareSubjects)
-		out = append(out, subjects[max(from, to-maxFound):to]...)
+		out = append(out, subjects[max(from, to-MaxFound):to]...)
 	}
 	return out
 }

@@ -188,11 +188,13 @@ func (c *Config) check() error {
 		if err := m.check(); err != nil {
 			return fmt.Errorf("%s.%w", where, err)
 		}
-		for what, v := range map[string]string{"city": m.City, "base_path": "/" + m.BasePath, "data": m.Data, "state": m.State} {
-			if other, ok := seen[what+v]; ok {
-				return fmt.Errorf("%s.%s: %q is %s's already", where, what, v, other)
+		for _, f := range []struct{ what, value, sort string }{
+			{"city", m.City, "city"}, {"base_path", m.BasePath, "path"}, {"data", m.Data, "folder"}, {"state", m.State, "folder"},
+		} {
+			if other, ok := seen[f.sort+" "+f.value]; ok {
+				return fmt.Errorf("%s.%s: %q is %s's already", where, f.what, f.value, other)
 			}
-			seen[what+v] = where
+			seen[f.sort+" "+f.value] = where
 		}
 	}
 	if (c.TLS.Certificate == "") != (c.TLS.Key == "") {
@@ -217,7 +219,7 @@ func (c *Config) check() error {
 }
 
 func (c *Config) checkListeners() error {
-	for what, addr := range map[string]string{"http.listen": c.HTTP.Listen, "grpc.listen": c.GRPC.Listen} {
+	for what, addr := range map[string]string{"http.listen": c.HTTP.Listen, "grpc.listen": c.GRPC.Listen, "grpc.public": c.GRPC.Public} {
 		if _, _, err := net.SplitHostPort(addr); err != nil {
 			return fmt.Errorf("%s: %q is no address: want host:port", what, addr)
 		}
@@ -259,7 +261,7 @@ func (m *Member) check() error {
 	if m.BasePath != "" && (!strings.HasPrefix(m.BasePath, "/") || strings.HasSuffix(m.BasePath, "/")) {
 		return fmt.Errorf("base_path: %q must begin with / and not end with it", m.BasePath)
 	}
-	if sub, err := filepath.Rel(m.Data, m.State); err == nil && !strings.HasPrefix(sub, "..") {
+	if sub, err := filepath.Rel(m.Data, m.State); err == nil && sub != ".." && !strings.HasPrefix(sub, "../") {
 		return errors.New("state: it must not lie in data: what must never roll back may not be copied or restored with it")
 	}
 	return nil

@@ -139,28 +139,11 @@ func (s *Server) Publish(ctx context.Context, req *ledgerv1.PublishRequest) (*le
 
 // PublishBatch implements ledgerv1.LedgerServiceServer.
 func (s *Server) PublishBatch(stream ledgerv1.LedgerService_PublishBatchServer) error {
-	release, err := s.takeStream()
+	subs, release, err := s.receiveBatch(stream)
 	if err != nil {
-		return err
+		return s.status(err)
 	}
 	defer release()
-	var subs []*ledgerv1.Submission
-	total := 0
-	for {
-		req, rerr := receive(stream.Context(), stream.Recv)
-		if errors.Is(rerr, io.EOF) {
-			break
-		}
-		if rerr != nil {
-			return s.status(rerr)
-		}
-		sub := req.GetSubmission()
-		total += len(sub.GetEnvelope()) + len(sub.GetBody())
-		if len(subs) == ledger.MaxBatch || total > ledger.MaxBatchBytes {
-			return invalid("a batch has at most %d declarations and %d bytes", ledger.MaxBatch, ledger.MaxBatchBytes)
-		}
-		subs = append(subs, sub)
-	}
 	out, err := s.publish(stream.Context(), subs)
 	if err != nil {
 		return err
@@ -172,6 +155,51 @@ func (s *Server) PublishBatch(stream ledgerv1.LedgerService_PublishBatchServer) 
 	return stream.SendAndClose(resp)
 }
 
+// receiveBatch holds a batch in memory until release. Only who shows a first
+// declaration that a publisher of this log has signed gets a place: a stranger
+// could hold all of them.
+func (s *Server) receiveBatch(stream ledgerv1.LedgerService_PublishBatchServer) (subs []*ledgerv1.Submission, release func(), err error) {
+	m, err := s.member(stream.Context())
+	if err != nil {
+		return nil, nil, err
+	}
+	release = func() {}
+	defer func() {
+		if err != nil {
+			release()
+		}
+	}()
+	for total := 0; ; {
+		req, rerr := receive(stream.Context(), stream.Recv)
+		if errors.Is(rerr, io.EOF) {
+			return subs, release, nil
+		}
+		if rerr != nil {
+			return nil, release, rerr
+		}
+		sub := req.GetSubmission()
+		total += len(sub.GetEnvelope()) + len(sub.GetBody())
+		if len(subs) == ledger.MaxBatch || total > ledger.MaxBatchBytes {
+			return nil, release, invalid("a batch has at most %d declarations and %d bytes", ledger.MaxBatch, ledger.MaxBatchBytes)
+		}
+		if len(subs) == 0 {
+			if err = m.Ledger.Vouch(submission(sub)); err != nil {
+				return nil, release, err
+			}
+			free, terr := s.takeStream()
+			if terr != nil {
+				return nil, release, terr
+			}
+			release = free
+		}
+		subs = append(subs, sub)
+	}
+}
+
+func submission(sub *ledgerv1.Submission) ledger.Submission {
+	return ledger.Submission{Envelope: sub.GetEnvelope(), Body: sub.GetBody()}
+}
+
 func (s *Server) publish(ctx context.Context, subs []*ledgerv1.Submission) (*ledger.Outcome, error) {
 	m, err := s.member(ctx)
 	if err != nil {
@@ -180,7 +208,7 @@ func (s *Server) publish(ctx context.Context, subs []*ledgerv1.Submission) (*led
 	start := s.opts.Now()
 	batch := make([]ledger.Submission, len(subs))
 	for i, sub := range subs {
-		batch[i] = ledger.Submission{Envelope: sub.GetEnvelope(), Body: sub.GetBody()}
+		batch[i] = submission(sub)
 	}
 	out, err := m.Ledger.Publish(ctx, batch)
 	err = s.status(err)
@@ -207,18 +235,13 @@ func (s *Server) NextSubject(ctx context.Context, req *ledgerv1.NextSubjectReque
 
 // UploadAttachment implements ledgerv1.LedgerServiceServer.
 func (s *Server) UploadAttachment(stream ledgerv1.LedgerService_UploadAttachmentServer) error {
-	release, err := s.takeStream()
-	if err != nil {
-		return err
-	}
-	defer release()
 	m, err := s.member(stream.Context())
 	if err != nil {
 		return err
 	}
 	first, err := receive(stream.Context(), stream.Recv)
 	if err != nil {
-		return err
+		return s.status(err)
 	}
 	h := first.GetHeader()
 	if h == nil || len(h.GetSha256()) != sha256.Size || len(h.GetPublisher()) != ed25519.PublicKeySize {
@@ -227,29 +250,39 @@ func (s *Server) UploadAttachment(stream ledgerv1.LedgerService_UploadAttachment
 	up := ledger.Upload{
 		SHA256: [32]byte(h.GetSha256()), Size: h.GetSize(), Publisher: h.GetPublisher(), SignedAt: h.GetSignedAt(), Signature: h.GetSignature(),
 	}
-	if held, err := m.Ledger.AdmitUpload(up); err != nil {
+	held, err := m.Ledger.AdmitUpload(up)
+	if err != nil {
 		return s.status(err)
-	} else if held {
-		return stream.SendAndClose(&ledgerv1.UploadAttachmentResponse{Sha256: h.GetSha256(), Repeat: true})
 	}
-	data := make([]byte, 0, h.GetSize()) // AdmitUpload has bounded it
+	if !held {
+		if err := s.receiveFile(stream, m, up); err != nil {
+			return s.status(err)
+		}
+	}
+	return stream.SendAndClose(&ledgerv1.UploadAttachmentResponse{Sha256: h.GetSha256(), Repeat: held})
+}
+
+// receiveFile takes and stores the bytes of a file whose header was admitted.
+func (s *Server) receiveFile(stream ledgerv1.LedgerService_UploadAttachmentServer, m Member, up ledger.Upload) error {
+	release, err := s.takeStream()
+	if err != nil {
+		return err
+	}
+	defer release()
+	data := make([]byte, 0, up.Size) // AdmitUpload has bounded it
 	for {
-		req, err := receive(stream.Context(), stream.Recv)
-		if errors.Is(err, io.EOF) {
-			break
+		req, rerr := receive(stream.Context(), stream.Recv)
+		if errors.Is(rerr, io.EOF) {
+			return m.Ledger.StoreUpload(up, data)
 		}
-		if err != nil {
-			return err
+		if rerr != nil {
+			return rerr
 		}
-		if len(data)+len(req.GetChunk()) > int(h.GetSize()) {
-			return invalid("more bytes than the header says (%d)", h.GetSize())
+		if len(data)+len(req.GetChunk()) > int(up.Size) {
+			return invalid("more bytes than the header says (%d)", up.Size)
 		}
 		data = append(data, req.GetChunk()...)
 	}
-	if err := m.Ledger.StoreUpload(up, data); err != nil {
-		return s.status(err)
-	}
-	return stream.SendAndClose(&ledgerv1.UploadAttachmentResponse{Sha256: h.GetSha256()})
 }
 
 // takeStream takes a place for a stream, or refuses at once where none is free.

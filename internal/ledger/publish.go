@@ -122,6 +122,14 @@ func (l *Ledger) admit(batch []Submission) ([]admitted, error) {
 	return in, nil
 }
 
+// Vouch checks of one submission what the door checks first: that it has the right
+// form and place, and is signed by keys that may publish. Errors: *MalformedError,
+// *ForbiddenError.
+func (l *Ledger) Vouch(sub Submission) error {
+	_, err := l.admitOne(0, sub)
+	return err
+}
+
 // each calls f for 0 to n−1, on all cores where there are several.
 func each(n int, f func(i int)) {
 	if n == 1 {

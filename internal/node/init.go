@@ -121,7 +121,12 @@ func writeTrust(path string, t *receipt.Trust) error {
 		return fmt.Errorf("writing trust: %w", err)
 	}
 	tmp := path + ".new"
-	if err := os.WriteFile(tmp, b, 0o644); err != nil { //nolint:gosec // it is meant to be handed out
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644) //nolint:gosec // it is meant to be handed out
+	if err != nil {
+		return fmt.Errorf("writing trust: %w", err)
+	}
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil { // or power loss could leave it empty
 		return fmt.Errorf("writing trust: %w", err)
 	}
 	if err := os.Rename(tmp, path); err != nil {

@@ -115,16 +115,17 @@ func (n *node) start(ctx context.Context, g *errgroup.Group, httpListener, grpcL
 	if err != nil {
 		return err
 	}
+	privates, err := n.openPrivate()
+	if err != nil {
+		return err
+	}
+	// From here on nothing can fail but serving itself.
 	g.Go(func() error { return api.internal.Serve(inProcess) })
 	g.Go(func() error { return api.public.Serve(grpcListener) })
 	public := n.httpServer(handler)
 	g.Go(func() error { return serveHTTP(public, n.tls.wrap(httpListener)) })
-	debug, err := n.startDebug(ctx, g)
-	if err != nil {
-		return err
-	}
-	if err := n.startTrillian(ctx, g); err != nil {
-		return err
+	for _, p := range privates {
+		g.Go(func() error { return p.serve(p.Listener) })
 	}
 	g.Go(func() error { return n.reloads(ctx) })
 	g.Go(func() error {
@@ -132,14 +133,14 @@ func (n *node) start(ctx context.Context, g *errgroup.Group, httpListener, grpcL
 		api.setServing(false)
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 		defer cancel()
-		errs := []error{public.Shutdown(stop)}
-		if debug != nil {
-			errs = append(errs, debug.Shutdown(stop))
+		err := public.Shutdown(stop)
+		for _, p := range privates {
+			p.stop()
 		}
 		_ = conn.Close()
 		stopGRPC(stop, api.public)
 		stopGRPC(stop, api.internal)
-		if err := errors.Join(errs...); err != nil {
+		if err != nil {
 			return fmt.Errorf("stopping: %w", err)
 		}
 		return errStopped

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
@@ -75,6 +74,7 @@ func (a *api) dial() (*grpc.ClientConn, net.Listener, error) {
 	l := bufconn.Listen(1 << 20)
 	conn, err := grpc.NewClient("passthrough:///in-memory",
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return l.DialContext(ctx) }),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxRESTAnswer)),
 		grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		return nil, nil, fmt.Errorf("making the REST API: %w", err)
@@ -146,6 +146,7 @@ with the command "cityproof audit".
 // Limits of request bodies on the REST API, in bytes: base64 and JSON around what
 // gRPC bounds itself.
 const (
+	maxRESTAnswer = 16 << 20
 	maxRESTCall   = 1 << 20
 	maxRESTUpload = 96 << 20
 )
@@ -202,41 +203,46 @@ func (w *statusWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-func (n *node) startDebug(_ context.Context, g *errgroup.Group) (*http.Server, error) {
-	if n.cfg.Debug.Listen == "" {
-		return nil, nil
-	}
-	l, err := listenPrivate(n.cfg.Debug.Listen)
-	if err != nil {
-		return nil, err
-	}
-	s := &http.Server{Handler: n.metrics.DebugHandler(n.opts.Level), ReadHeaderTimeout: 10 * time.Second}
-	g.Go(func() error { return serveHTTP(s, l) })
-	return s, nil
+// private is a listener that only this machine reaches, and what it serves.
+type private struct {
+	net.Listener
+	serve func(net.Listener) error
+	stop  func()
 }
 
-// startTrillian serves Trillian's log API on a member's own log, for reading.
-func (n *node) startTrillian(ctx context.Context, g *errgroup.Group) error {
+// openPrivate opens the debug port and Trillian's, where the configuration has
+// them, or none.
+func (n *node) openPrivate() (out []private, err error) {
+	defer func() {
+		if err != nil {
+			for _, p := range out {
+				err = errors.Join(err, p.Close())
+			}
+		}
+	}()
+	if n.cfg.Debug.Listen != "" {
+		l, lerr := listenPrivate(n.cfg.Debug.Listen)
+		if lerr != nil {
+			return out, lerr
+		}
+		s := &http.Server{Handler: n.metrics.DebugHandler(n.opts.Level), ReadHeaderTimeout: 10 * time.Second}
+		out = append(out, private{l, func(l net.Listener) error { return serveHTTP(s, l) }, func() { _ = s.Close() }})
+	}
 	for _, m := range n.members {
 		if m.cfg.Trillian.Listen == "" {
 			continue
 		}
-		l, err := listenPrivate(m.cfg.Trillian.Listen)
-		if err != nil {
-			return err
+		l, lerr := listenPrivate(m.cfg.Trillian.Listen)
+		if lerr != nil {
+			return out, lerr
 		}
 		s := grpc.NewServer(grpcapi.ServerOptions(time.Duration(n.cfg.Limits.RequestTimeout), n.observeCall, n.opts.Logger)...)
-		server, err := trillianapi.New([]trillianapi.Tree{{ID: 1, Log: m.log}}, trillianapi.Options{})
-		if err != nil {
-			return errors.Join(err, l.Close())
+		out = append(out, private{l, s.Serve, s.Stop})
+		server, serr := trillianapi.New([]trillianapi.Tree{{ID: 1, Log: m.log}}, trillianapi.Options{})
+		if serr != nil {
+			return out, serr
 		}
 		server.Register(s)
-		g.Go(func() error { return s.Serve(l) })
-		g.Go(func() error {
-			<-ctx.Done()
-			s.Stop()
-			return nil
-		})
 	}
-	return nil
+	return out, nil
 }

@@ -143,6 +143,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		http.Error(w, err.Error(), http.StatusNotFound)
 	case errors.As(err, &erased):
 		h.gone(w, r, erased)
+	case r.Context().Err() != nil: // the visitor went away
 	default:
 		h.logger.Error("reading the log for a visitor", slog.String("origin", h.ledger.Origin()), slog.Any("err", err))
 		http.Error(w, "this node can't read that now", http.StatusInternalServerError)

@@ -88,7 +88,7 @@ Exit codes: 0 true or done, 1 verification failed or refused, 2 usage, 3 could n
 		return usage(err, c.CommandPath()+" --help shows the options")
 	})
 	cmd.AddCommand(a.keygen(), a.newCase(), a.codes(), a.validate(), a.publish(), a.amend(), a.withdraw(), a.reinstate(),
-		a.erase(), a.verify(), a.audit(), a.importRegister(), a.version())
+		a.erase(), a.show(), a.history(), a.verify(), a.audit(), a.importRegister(), a.export(), a.man(), a.version())
 	return cmd
 }
 

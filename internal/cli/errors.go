@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net"
 
 	"github.com/cityproof/cityproof/internal/client"
 	"github.com/cityproof/cityproof/internal/draft"
@@ -51,6 +52,7 @@ func judge(err error) (code int, hint string) {
 		stale     *client.StaleError
 		node      *client.NodeError
 		problems  draft.Problems
+		network   net.Error
 	)
 	switch {
 	case errors.As(err, &withHint):
@@ -77,6 +79,8 @@ func judge(err error) (code int, hint string) {
 		return exitUsage, "check the file's name and folder"
 	case errors.Is(err, context.Canceled):
 		return exitUnknown, "interrupted; what was sent may still be published: run the same command again, it sends the same bytes"
+	case errors.As(err, &network):
+		return exitUnknown, "is the address right, does the node run, and is there a way to it?"
 	}
 	return exitUnknown, ""
 }

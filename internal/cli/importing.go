@@ -47,7 +47,7 @@ list, stays unsaid and is listed. Without arguments the formats are listed.`,
 			return names, cobra.ShellCompDirectiveNoFileComp
 		},
 	}
-	cmd.Flags().StringVar(&im.out, "out", "", "`file` (.jsonl or .yaml) or folder to write to (default: FILE.drafts.jsonl in this folder)")
+	cmd.Flags().StringVar(&im.out, "out", "", "`file` (.jsonl or .yaml) or folder to write to (default: FILE.drafts.jsonl here, or the folder FILE.drafts where there are attachments)")
 	cmd.Flags().StringVar(&im.only, "only", "", "only rows of this `organisation`, named exactly")
 	cmd.Flags().StringVar(&im.as, "as", "", "`nickname` of the one deployment that a camera list becomes")
 	cmd.Flags().StringVar(&im.retrieved, "retrieved", "", "`date` on which the register said so (default: the file's, or the day of signing)")
@@ -173,6 +173,8 @@ func (a *App) importAll(im *importing) (*imported, error) {
 	}
 	path := im.out
 	switch ext := filepath.Ext(path); {
+	case path == "" && len(rep.Files) > 0:
+		path = filepath.Join(baseName(im.file)+".drafts", "drafts.jsonl") // attachments lie beside it
 	case path == "":
 		path = baseName(im.file) + ".drafts.jsonl"
 	case ext != ".jsonl" && ext != ".yaml" && ext != ".yml":

@@ -1,13 +1,17 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/schollz/progressbar/v3"
 
@@ -20,7 +24,7 @@ import (
 func printable(s string) string {
 	var b strings.Builder
 	for _, r := range s {
-		if r == '\n' || r == '\t' || (unicode.IsPrint(r) || r == '\u200c' || r == '\u200d') && !draft.IsBidiControl(r) {
+		if !hidden(r) {
 			b.WriteRune(r)
 			continue
 		}
@@ -28,6 +32,14 @@ func printable(s string) string {
 		b.WriteString(q[1 : len(q)-1])
 	}
 	return b.String()
+}
+
+// hidden reports whether a character is not seen, and may do something instead.
+func hidden(r rune) bool {
+	if r == '\n' || r == '\t' || r == '\u200c' || r == '\u200d' {
+		return false // layout, and the joiners that Persian and Indic scripts need
+	}
+	return !unicode.IsPrint(r) || draft.IsBidiControl(r)
 }
 
 // line is printable on one line.
@@ -45,11 +57,42 @@ func (a *App) say(format string, args ...any) { fmt.Fprintf(a.Out, format+"\n", 
 // note prints one formatted line beside the output proper.
 func (a *App) note(format string, args ...any) { fmt.Fprintf(a.Err, format+"\n", args...) }
 
+// printJSON prints a value as JSON. What could drive a terminal is escaped, which to
+// a reader of JSON is the same.
 func printJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	out := b.Bytes()
+	if bytes.IndexFunc(out, hidden) >= 0 {
+		out = nil
+		for _, r := range b.String() {
+			switch {
+			case !hidden(r):
+				out = utf8.AppendRune(out, r)
+			case r > 0xffff:
+				hi, lo := utf16.EncodeRune(r)
+				out = fmt.Appendf(out, `\u%04x\u%04x`, hi, lo)
+			default:
+				out = fmt.Appendf(out, `\u%04x`, r)
+			}
+		}
+	}
+	_, err := w.Write(out)
+	return err
+}
+
+// exact writes bytes as they are, but not what could drive a terminal to one.
+func (a *App) exact(b []byte) error {
+	if a.Columns > 0 && bytes.IndexFunc(b, hidden) >= 0 {
+		return refused(errors.New("what was asked for holds characters that could drive your terminal"), "send the output into a file")
+	}
+	_, err := a.Out.Write(b)
+	return err
 }
 
 // columns prints rows with their columns aligned, two spaces apart.

@@ -73,6 +73,6 @@ func table(w io.Writer, rows [][]string, columns int) {
 		for i, cell := range row[:len(row)-1] {
 			head += padded(cell, width[i]+2)
 		}
-		fmt.Fprintln(w, hang(head, row[len(row)-1], columns))
+		fmt.Fprintln(w, strings.TrimRight(hang(head, row[len(row)-1], columns), " "))
 	}
 }

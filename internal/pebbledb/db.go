@@ -180,6 +180,7 @@ func (d *DB) openPebble(log *slog.Logger) (err error) {
 		}
 	}()
 	p, err := pebble.Open(path, d.pebbleOptions(log))
+	close(d.fence.opened)
 	if err != nil {
 		close(d.fence.closing)
 		if pebble.IsCorruptionError(err) {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -37,6 +38,7 @@ type fence struct {
 	onHalt   func(error) // called once, possibly with Pebble's locks held
 
 	shut    chan struct{} // closed at the first failure
+	opened  chan struct{} // closed when Pebble's Open has returned
 	closing chan struct{} // closed when the database is being closed
 
 	mu sync.Mutex // guards cause
@@ -56,6 +58,7 @@ func newFence(fsys vfs.FS, root string, readOnly bool, onHalt func(error)) *fenc
 		readOnly: readOnly,
 		onHalt:   onHalt,
 		shut:     make(chan struct{}),
+		opened:   make(chan struct{}),
 		closing:  make(chan struct{}),
 	}
 }
@@ -118,6 +121,20 @@ func fileNumber(base string) uint64 {
 	return n
 }
 
+// openRetry is how long a table's creation waits before it fails while Pebble opens.
+const openRetry = 10 * time.Millisecond
+
+// waitForClosing keeps Pebble from trying again for ever. While it opens, the wait is short: Open itself waits for the
+// compaction that would be stuck here, and could never return to be told that the fence is shut.
+func (fe *fence) waitForClosing() {
+	select {
+	case <-fe.closing:
+	case <-fe.opened:
+		<-fe.closing
+	case <-time.After(openRetry):
+	}
+}
+
 // open runs a call that opens a file for writing, and wraps the file.
 func (fe *fence) open(what, name string, op func() (vfs.File, error)) (vfs.File, error) {
 	if !fe.inside(name) {
@@ -131,7 +148,7 @@ func (fe *fence) open(what, name string, op func() (vfs.File, error)) (vfs.File,
 	switch {
 	case err == nil:
 	case isTable(name):
-		<-fe.closing
+		fe.waitForClosing()
 		return nil, err
 	default:
 		f = vfs.NewMemFile(nil) // never written to: see fencedFile

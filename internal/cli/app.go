@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -37,11 +38,17 @@ func (a *App) Main(ctx context.Context, args []string) int {
 	root.SetIn(a.In)
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
-	err := root.ExecuteContext(ctx)
+	understood := false // the command line, so far that a verb began
+	root.PersistentPreRun = func(*cobra.Command, []string) { understood = true }
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitTrue
 	}
 	code, hint := judge(err)
+	if !understood {
+		code = exitUsage
+		hint = cmp.Or(hint, cmd.CommandPath()+" --help shows how it is used")
+	}
 	if msg := err.Error(); msg != "" {
 		fmt.Fprintln(a.Err, "error:", printable(msg))
 	}

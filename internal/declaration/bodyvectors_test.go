@@ -12,7 +12,7 @@ import (
 
 // bodyVectors are one body of each kind and a few more to accept; what is to be
 // refused is spelled out here by example and for every field by
-// TestI7EverySpellingOfEveryField.
+// TestI7T02EverySpellingOfEveryField.
 func bodyVectors(t *testing.T) []vector {
 	var vectors []vector
 	for _, kind := range declaration.Kinds() {

@@ -65,8 +65,8 @@ func TestCheckChain(t *testing.T) {
 	}
 }
 
-// TestCheckPlace is T-09: a statement shows by itself that it is not this log's.
-func TestCheckPlace(t *testing.T) {
+// TestT09CheckPlace is T-09: a statement shows by itself that it is not this log's.
+func TestT09CheckPlace(t *testing.T) {
 	s := sampleStatement(t, declaration.Deployment)
 	for _, c := range []struct{ origin, city, field string }{
 		{s.Log, s.City, ""},

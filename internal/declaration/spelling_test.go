@@ -12,10 +12,10 @@ import (
 	"github.com/cityproof/cityproof/internal/declaration"
 )
 
-// TestI7EverySpellingOfEveryField is T-02 for bodies: for every field of every
+// TestI7T02EverySpellingOfEveryField is T-02 for bodies: for every field of every
 // record, at every depth, the canonical spelling of a value is accepted and gives
 // itself back, and every other spelling that JSON or ProtoJSON has is refused.
-func TestI7EverySpellingOfEveryField(t *testing.T) {
+func TestI7T02EverySpellingOfEveryField(t *testing.T) {
 	fields, spellings := 0, 0
 	check := func(s spot) {
 		fields++

@@ -158,8 +158,8 @@ The first line of a vector is its input: as it is if it begins with "{", else a 
 hexadecimal. The lines that follow are "key: value". accept/ must be accepted, reject/ refused; "reason" says why, and
 "error" is what the Go program answers, which other programs need not repeat.`
 
-func TestStatementVectors(t *testing.T) {
-	runVectors(t, "statements.txtar", `Payloads of schema 1, made by TestStatementVectors.
+func TestT01StatementVectors(t *testing.T) {
+	runVectors(t, "statements.txtar", `Payloads of schema 1, made by TestT01StatementVectors.
 `+vectorSyntax+`
 
 "identity" is SHA-256 of the DSSE pre-authentication encoding of the payload. unknown/ is neither: of a later schema.`,

@@ -229,7 +229,7 @@ func TestRepeatIsNotJudgedByTodaysClock(t *testing.T) {
 	}
 }
 
-func TestDoorRefuses(t *testing.T) {
+func TestT01T09DoorRefuses(t *testing.T) {
 	p := newPlace(t)
 	l, _ := p.open()
 	first := p.seal("not/1", owed("a report"))
@@ -368,7 +368,7 @@ func TestHistoryFollowsTheChain(t *testing.T) {
 	}
 }
 
-func TestQuotaIsPerPublisher(t *testing.T) {
+func TestT45QuotaIsPerPublisher(t *testing.T) {
 	p := newPlace(t)
 	p.quota = ledger.Quota{StatementsPerHour: 2}
 	l, _ := p.open()

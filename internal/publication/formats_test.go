@@ -100,7 +100,7 @@ func FuzzURL(f *testing.F) {
 	})
 }
 
-func TestLooksLikePerson(t *testing.T) {
+func TestT45LooksLikePerson(t *testing.T) {
 	for mailbox, person := range map[string]bool{
 		"jan.devries@a.example": true, "j.devries@a.example": true, "Jan_deVries@a.example": true, "jan.de.vries@a.example": true, "anna.de-boer@a.example": true,
 		"privacy@a.example": false, "data.protection@a.example": false, "smart-city@a.example": false, "jan.devries2@a.example": false,

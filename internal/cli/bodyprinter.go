@@ -165,7 +165,7 @@ func (p *bodyPrinter) inlineMessage(m protoreflect.Message) (string, bool) {
 		}
 		// The first of them mostly names the thing, the others need their labels.
 		if len(parts) > 0 || fields.Len() > 1 && fd.Index() > 0 {
-			text = strings.ToLower(label(fd)) + " " + text
+			text = fieldWords(fd) + " " + text
 		}
 		parts = append(parts, text)
 	}
@@ -216,8 +216,13 @@ func (p *bodyPrinter) term(t *declarationv1.Term) string {
 	return known.Label(lang) + " (" + code + ")"
 }
 
-// label is a field's name in words.
+// label is a field's name in words, at the beginning of a line.
 func label(fd protoreflect.FieldDescriptor) string {
+	s := fieldWords(fd)
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+func fieldWords(fd protoreflect.FieldDescriptor) string {
 	words := strings.Split(string(fd.Name()), "_")
 	for i, w := range words {
 		switch w {
@@ -232,8 +237,7 @@ func label(fd protoreflect.FieldDescriptor) string {
 			}
 		}
 	}
-	s := strings.Join(words, " ")
-	return strings.ToUpper(s[:1]) + s[1:]
+	return strings.Join(words, " ")
 }
 
 // enumWords is an enum's value in words.

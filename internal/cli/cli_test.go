@@ -94,7 +94,7 @@ func (r ran) exit(t *testing.T, code int, want ...string) {
 			t.Errorf("does not say %q:\n%s%s", w, r.out, r.err)
 		}
 	}
-	if code != 0 && !strings.HasPrefix(r.err, "error: ") || code == 0 && strings.Contains(r.err, "error: ") {
+	if said := strings.Contains("\n"+r.err, "\nerror: "); said != (code != 0) {
 		t.Errorf("exits %d and prints %q", code, r.err)
 	}
 }

@@ -50,7 +50,8 @@ func (a *App) printHistory(records []*client.Record, lang string) {
 		title += "  " + line(n)
 	}
 	a.say("%s of %s, in %s", title, line(newest.Statement.City), line(newest.Head.Origin))
-	rows := [][]string{{"revision", "", "effective on", "declared at", "entry", "key", "reason"}}
+	rows := [][]string{{"revision", "", "effective on", "declared at", "entry", "key"}}
+	reasons := []string{""}
 	for _, rec := range records {
 		s := rec.Statement
 		p := &bodyPrinter{columns: a.columnsOf(), base: rec.Body.GetLanguage(), lang: lang}
@@ -66,9 +67,17 @@ func (a *App) printHistory(records []*client.Record, lang string) {
 			keys = append(keys, id[:8])
 		}
 		rows = append(rows, []string{fmt.Sprint(s.Revision), operationWords(s.Operation), s.EffectiveOn.String(),
-			s.DeclaredAt.Format(time.RFC3339), fmt.Sprint(rec.Index), strings.Join(keys, " "), why})
+			s.DeclaredAt.Format(time.RFC3339), fmt.Sprint(rec.Index), strings.Join(keys, " ")})
+		reasons = append(reasons, why)
 	}
-	table(a.Out, rows, a.columnsOf())
+	var aligned strings.Builder
+	columns(&aligned, rows)
+	for i, row := range strings.Split(strings.TrimSuffix(aligned.String(), "\n"), "\n") {
+		a.say("%s", row)
+		if reasons[i] != "" {
+			a.say("%s", hang("          ", reasons[i], a.columnsOf()))
+		}
+	}
 	basis := "Each is in the log and names the one before it. That the last is the newest is the node's word."
 	if !newest.Trusted {
 		basis = "Each names the one before it. CHECKED AGAINST " + unchecked + "."

@@ -38,7 +38,7 @@ func (p *place) dial(n *process) *officer {
 	return o
 }
 
-func (p *place) client(n *process) *client.Client {
+func (p *place) readTrust() *receipt.Trust {
 	p.t.Helper()
 	b, err := os.ReadFile(p.trust)
 	if err != nil {
@@ -48,7 +48,12 @@ func (p *place) client(n *process) *client.Client {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	c, err := client.Dial(p.t.Context(), client.Options{Node: n.http, Trust: trust})
+	return trust
+}
+
+func (p *place) client(n *process) *client.Client {
+	p.t.Helper()
+	c, err := client.Dial(p.t.Context(), client.Options{Node: n.http, Trust: p.readTrust()})
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -57,6 +57,7 @@ func (a *App) show() *cobra.Command {
 	var q asking
 	var revision uint32
 	var raw bool
+	var attachments string
 	cmd := &cobra.Command{
 		Use:     "show SUBJECT|NICKNAME",
 		Short:   "Show a record and what it was checked against",
@@ -66,6 +67,7 @@ func (a *App) show() *cobra.Command {
 	q.flags(cmd)
 	cmd.Flags().Uint32Var(&revision, "revision", 0, "an older revision, counted from 1")
 	cmd.Flags().BoolVar(&raw, "raw", false, "print the body's exact bytes and nothing else")
+	cmd.Flags().StringVar(&attachments, "attachments", "", "fetch and check the record's files, and save them into this `folder`")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		ctx := cmd.Context()
 		c, kind, err := a.open(ctx, &q)
@@ -83,6 +85,8 @@ func (a *App) show() *cobra.Command {
 			return err
 		}
 		switch {
+		case attachments != "" && rec.Body != nil:
+			return a.saveAttachments(ctx, c, rec, attachments)
 		case raw && rec.Body == nil:
 			return unknown(fmt.Errorf("the body of %s is erased", rec.Statement.Subject), "without --raw the notice that erased it is shown")
 		case raw:

@@ -168,7 +168,12 @@ func (d *demo) show(ctx context.Context) error {
 	if err := d.forge(ctx, receipts[0]); err != nil {
 		return err
 	}
-	d.tell("\nAnd audits the whole log, from its public files alone:")
+	d.tell("\nA resident fetches the report of an assessment; it is the file that was signed for:")
+	if err := d.run(ctx, 0, "show", "sluisplein-pia", "--node", d.process.http, "--trust", d.trust,
+		"--attachments", filepath.Join(d.opts.Dir, "files")); err != nil {
+		return err
+	}
+	d.tell("\nAnd the journalist audits the whole log, from its public files alone:")
 	return d.run(ctx, 0, "audit", d.process.http, "--trust", d.trust)
 }
 

@@ -71,11 +71,12 @@ var counterKey = []byte("mcounter")
 // append gives one random group to both.
 func (m *model) append(t *rapid.T, s *store) {
 	n := rapid.OneOf(rapid.IntRange(1, 6), rapid.IntRange(200, 300)).Draw(t, "leaves")
-	kind := rapid.IntRange(1, 500).Draw(t, "kind") // few different leaves, so that there are repeats
+	kind := rapid.IntRange(1, 500).Draw(t, "kind")                     // few different leaves, so that there are repeats
+	modulus := rapid.SampledFrom([]int{3, 97, 997}).Draw(t, "modulus") // small: repeats inside a group
 	refuse := rapid.IntRange(0, 4).Draw(t, "refuse") == 0
 	var g logstore.Group
 	for i := range n {
-		entry := fmt.Appendf(nil, "entry %d", (i*kind)%997)
+		entry := fmt.Appendf(nil, "entry %d", (i*kind)%modulus)
 		g.Leaves = append(g.Leaves, logstore.Leaf{Entry: entry, Identity: sha256.Sum256(entry)})
 	}
 	wantIndex, wantFresh := m.plan(g.Leaves)

@@ -269,11 +269,13 @@ func (s *Store) FinishErasures(ctx context.Context) (int, error) {
 
 // finish takes deleted content off the disk and notes that this is done.
 func (s *Store) finish(ctx context.Context, hash [32]byte) error {
+	var spans []pebbledb.Span
 	for _, prefix := range []byte{pebbledb.PrefixAttachment, pebbledb.PrefixBody} {
 		key := pebbledb.HashKey(prefix, hash)
-		if err := s.db.Purge(ctx, key, append(bytes.Clone(key), 0)); err != nil {
-			return err
-		}
+		spans = append(spans, pebbledb.Span{Start: key, End: append(bytes.Clone(key), 0)})
+	}
+	if err := s.db.Purge(ctx, spans...); err != nil {
+		return err
 	}
 	b := s.db.NewBatch()
 	defer b.Close()

@@ -2,6 +2,7 @@ package bodystore_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -171,9 +172,12 @@ func TestErasedBytesLeaveTheDisk(t *testing.T) {
 		flush       bool
 		reopen      bool
 		attachments bool
+		memTable    int // default 1 MiB
 	}{
 		{name: "in the log only"},
 		{name: "in a table", flush: true},
+		{name: "in the last of many small logs", before: 100, memTable: 16 << 20},
+		{name: "deep in a recycled log", before: 8, flush: true},
 		{name: "in a table below others", before: 100, after: 100, flush: true},
 		{name: "among many, with recycled logs", before: 150, after: 200},
 		{name: "after a restart", after: 10, reopen: true},
@@ -191,7 +195,7 @@ func TestErasedBytesLeaveTheDisk(t *testing.T) {
 			if tc.attachments {
 				stage = bodystore.StageAttachment
 			}
-			options := pebbledb.Options{MemTableSize: 1 << 20}
+			options := pebbledb.Options{MemTableSize: cmp.Or(tc.memTable, 1<<20)}
 			db, err := pebbledb.Open(dir, options)
 			if err != nil {
 				t.Fatal(err)

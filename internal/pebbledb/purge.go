@@ -11,12 +11,16 @@ import (
 // ErrSnapshotOpen is returned by Purge while a snapshot may still hold what is to go: try again later.
 var ErrSnapshotOpen = errors.New("a reader has a snapshot open")
 
-// Purge takes everything that was deleted in the key range [start, end) off the disk: it returns once no file of the
-// database holds it. The deletions must have been committed before. Backups, and blocks that the file system has freed
+// Span is the key range from Start up to but without End.
+type Span struct {
+	Start, End []byte
+}
+
+// Purge takes everything that was deleted in the spans off the disk: it returns once no file of the database holds it. The deletions must have been committed before. Backups, and blocks that the file system has freed
 // but not overwritten, are out of its reach.
 //
-// It flushes and compacts the range, then removes the write-ahead logs up to now, also those kept for reuse.
-func (d *DB) Purge(ctx context.Context, start, end []byte) error {
+// It flushes, compacts the spans, then removes the write-ahead logs up to now, also those kept for reuse.
+func (d *DB) Purge(ctx context.Context, spans ...Span) error {
 	if d.readOnly {
 		return ErrReadOnly
 	}
@@ -45,8 +49,10 @@ func (d *DB) Purge(ctx context.Context, start, end []byte) error {
 	if err != nil {
 		return fmt.Errorf("purging: %w", err)
 	}
-	if err := d.pebble.Compact(ctx, start, end, false); err != nil {
-		return fmt.Errorf("purging: compacting: %w", err)
+	for _, s := range spans {
+		if err := d.pebble.Compact(ctx, s.Start, s.End, false); err != nil {
+			return fmt.Errorf("purging: compacting: %w", err)
+		}
 	}
 	if err := d.removeWALs(lastWAL); err != nil {
 		return fmt.Errorf("purging: %w", err)

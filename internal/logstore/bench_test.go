@@ -6,12 +6,14 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
-	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/cityproof/cityproof/internal/logstore"
 )
@@ -75,7 +77,7 @@ func BenchmarkAppend(b *testing.B) {
 // syncRate measures how often a second the disk below dir syncs 1 KiB more of a file.
 func syncRate(b *testing.B, dir string) float64 {
 	b.Helper()
-	f, err := os.CreateTemp(dir, "sync")
+	f, err := vfs.Default.Create(filepath.Join(dir, "sync"), vfs.WriteCategoryUnspecified)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -87,11 +89,9 @@ func syncRate(b *testing.B, dir string) float64 {
 		if _, err := f.Write(block); err != nil {
 			b.Fatal(err)
 		}
-		if err := fdatasync(f); err != nil {
+		if err := f.SyncData(); err != nil {
 			b.Fatal(err)
 		}
 	}
 	return n / time.Since(start).Seconds()
 }
-
-func fdatasync(f *os.File) error { return f.Sync() }

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	pb "github.com/cityproof/cityproof/api/cityproof/declaration/v1"
+	"github.com/cityproof/cityproof/internal/declaration"
 	"github.com/cityproof/cityproof/internal/ledger"
 	"github.com/cityproof/cityproof/internal/proof"
 )
@@ -85,4 +86,26 @@ func TestErasedRecordCanBeFollowed(t *testing.T) {
 	mustPublish(t, l, sub)
 	mustPublish(t, l, p.seal("not/2", erasure("not/1", leafOf(sub), statement(t, sub).BodySHA256)))
 	mustPublish(t, l, p.seal("not/1", owed("a report without names"), next("AMEND", 2, leafOf(sub))))
+}
+
+func TestT36ErasedBodyIsNotStoredAgain(t *testing.T) {
+	p := newPlace(t)
+	l, _ := p.open()
+	sub := p.seal("not/1", owed("a report"))
+	mustPublish(t, l, sub)
+	st := *statement(t, sub)
+	mustPublish(t, l, p.seal("not/2", erasure("not/1", leafOf(sub), st.BodySHA256)))
+	st.Subject.Number = 3
+	e, err := declaration.Sign(declaration.PayloadType, st.Format(), p.officer.Signer())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var malformed *ledger.MalformedError
+	if _, err := l.Publish(t.Context(), []ledger.Submission{{Envelope: e.Format(), Body: sub.Body}}); !errors.As(err, &malformed) {
+		t.Errorf("the erased body under another number: %v, want *MalformedError", err)
+	}
+	var erased *ledger.ErasedError
+	if _, err := l.Body(st.BodySHA256); !errors.As(err, &erased) {
+		t.Errorf("Body: %v, want it erased still", err)
+	}
 }

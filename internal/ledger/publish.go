@@ -253,6 +253,11 @@ func (l *Ledger) check(r pebble.Reader, in []admitted, index []uint64, fresh []b
 		if err := l.mayStillSign(a.signed.Envelope, index[i]); err != nil {
 			return nil, nil, &ForbiddenError{i, err}
 		}
+		if notice, gone, eerr := l.bodies.Erased(a.signed.Statement.BodySHA256); eerr != nil {
+			return nil, nil, eerr
+		} else if gone {
+			return nil, nil, &MalformedError{i, fmt.Errorf("this very body was erased by the notice at entry %d: it is not stored again", notice)}
+		}
 		stored, err := l.checkStored(r, a.body)
 		if err != nil {
 			return nil, nil, err

@@ -51,7 +51,7 @@ func root() *cobra.Command {
 		return &usageError{err, c.CommandPath() + " --help shows the options"}
 	})
 	cmd.AddCommand(runCommand(), checkCommand(), initCommand(), keysCommand(), publisherCommand(),
-		fsckCommand(), backupCommand(), restoreCommand(), demoCommand(), versionCommand())
+		fsckCommand(), backupCommand(), restoreCommand(), adoptCommand(), demoCommand(), versionCommand())
 	return cmd
 }
 

@@ -132,6 +132,9 @@ func (l *Ledger) contradiction(ctx context.Context, last checkpoint.Checkpoint, 
 	if err != nil {
 		return "", err
 	}
+	if foreign := l.signer.Foreign(); foreign != nil {
+		return foreign.Error(), nil
+	}
 	switch {
 	case !signed && stored != nil:
 		return "state/lastsigned is missing, but this log has signed checkpoints before. Signing from here could make a second history. " +
@@ -150,7 +153,7 @@ func (l *Ledger) contradiction(ctx context.Context, last checkpoint.Checkpoint, 
 		return fmt.Sprintf("the data have root %s at size %d, but root %s is signed: the data directory belongs to another history. "+
 			"Put back the data directory that was signed; do not delete state/", root, last.Size, last.Root), nil
 	}
-	return "", nil
+	return staleState(last, stored)
 }
 
 // publishStored shows the newest checkpoint that the data themselves hold, so
@@ -160,13 +163,9 @@ func (l *Ledger) publishStored(ctx context.Context, size uint64) error {
 	if err != nil || note == nil {
 		return err
 	}
-	n, err := checkpoint.ParseNote(note)
+	c, err := parseStoredNote(note)
 	if err != nil {
-		return fmt.Errorf("reading stored checkpoint: %w", err)
-	}
-	c, err := checkpoint.ParseCheckpoint(n.Text)
-	if err != nil {
-		return fmt.Errorf("reading stored checkpoint: %w", err)
+		return err
 	}
 	if c.Size > size {
 		return nil

@@ -31,7 +31,7 @@ type Initialised struct {
 	VKeys  []string
 }
 
-// Init makes a node's folder: log keys, trust.json and a configuration. It never
+// Init makes a node's folder: log keys, state, trust.json and a configuration. It never
 // overwrites: a log's key or name that is replaced is another log.
 func Init(opts InitOptions) (*Initialised, error) {
 	m := config.Member{City: opts.City, URL: opts.URL}
@@ -41,7 +41,8 @@ func Init(opts InitOptions) (*Initialised, error) {
 	}
 	out := &Initialised{Config: filepath.Join(opts.Dir, "node.yaml"), Trust: filepath.Join(opts.Dir, "trust.json"), Origin: origin}
 	text := configText(opts)
-	if _, err = config.Parse([]byte(text), opts.Dir); err != nil {
+	cfg, err := config.Parse([]byte(text), opts.Dir)
+	if err != nil {
 		return nil, err
 	}
 	if _, err = os.Lstat(out.Config); !errors.Is(err, fs.ErrNotExist) {
@@ -66,6 +67,14 @@ func Init(opts InitOptions) (*Initialised, error) {
 	}
 	if err := writeTrust(out.Trust, trust); err != nil {
 		return nil, err
+	}
+	// Here and now the state belongs to this machine; a copy of the folder won't.
+	state, err := signingkey.OpenState(cfg.Members[0].State)
+	if err != nil {
+		return nil, err
+	}
+	if err := state.Close(); err != nil {
+		return nil, fmt.Errorf("making the node's state: %w", err)
 	}
 	// Last, so that a folder with a configuration is whole.
 	if err := os.WriteFile(out.Config, []byte(text), 0o600); err != nil {

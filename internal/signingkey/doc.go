@@ -9,7 +9,8 @@
 // for one origin and size, at most one root is ever signed. The last signed note
 // is compared and swapped on disk before a new note is shown to anybody. The
 // state directory lies beside the data directory and is never part of a backup:
-// rolled back, it would let the same log sign two histories.
+// rolled back, it would let the same log sign two histories. A copy of it, or one
+// that came to another machine, signs nothing until an operator adopts it.
 //
 // That a new root extends the old one is checked by package ledger, which has the
 // tree; this package only refuses to go back.

@@ -100,33 +100,44 @@ func (s *LogSigner) Last() (c checkpoint.Checkpoint, note []byte, ok bool) {
 func (s *LogSigner) Sign(size uint64, root proof.Hash, now time.Time) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.halted != nil {
-		return nil, s.halted
-	}
-	c := checkpoint.Checkpoint{Origin: s.origin, Size: size, Root: root}
-	if s.last != nil {
-		last := s.last.Checkpoint
-		switch {
-		case last.Size == size && last.Root == root:
-			return s.state.Last(), nil
-		case last.Size >= size:
-			return nil, s.halt(&RollbackError{Last: last, Asked: c})
-		}
-		now = s.notBeforeLast(now)
-	}
-	note, err := checkpoint.Sign(c, now, s.signers...)
+	signed, note, err := s.make(size, root, now)
 	if err != nil {
 		return nil, s.halt(err)
 	}
-	signed, err := checkpoint.Verify(note, s.verifiers, nil)
-	if err != nil {
-		return nil, s.halt(err)
+	if signed == s.last {
+		return note, nil
 	}
 	if err := s.state.Swap(note); err != nil {
 		return nil, s.halt(err)
 	}
 	s.last = signed
 	return note, nil
+}
+
+// make signs, but keeps and shows nothing: the note may leave this package only
+// when the state has swapped it in. It returns s.last itself where that is what was
+// asked for.
+func (s *LogSigner) make(size uint64, root proof.Hash, now time.Time) (*checkpoint.Verified, []byte, error) {
+	if s.halted != nil {
+		return nil, nil, s.halted
+	}
+	c := checkpoint.Checkpoint{Origin: s.origin, Size: size, Root: root}
+	if s.last != nil {
+		last := s.last.Checkpoint
+		switch {
+		case last.Size == size && last.Root == root:
+			return s.last, s.state.Last(), nil
+		case last.Size >= size:
+			return nil, nil, &RollbackError{Last: last, Asked: c}
+		}
+		now = s.notBeforeLast(now)
+	}
+	note, err := checkpoint.Sign(c, now, s.signers...)
+	if err != nil {
+		return nil, nil, err
+	}
+	signed, err := checkpoint.Verify(note, s.verifiers, nil)
+	return signed, note, err
 }
 
 func (s *LogSigner) notBeforeLast(now time.Time) time.Time {
@@ -139,9 +150,15 @@ func (s *LogSigner) notBeforeLast(now time.Time) time.Time {
 }
 
 func (s *LogSigner) halt(cause error) error {
+	if s.halted != nil {
+		return s.halted // the first cause is the one to look at
+	}
 	s.halted = fmt.Errorf("%w: %w", ErrHalted, cause)
 	return s.halted
 }
+
+// Foreign says why nothing may be signed on this machine: a *ForeignError, or nil.
+func (s *LogSigner) Foreign() error { return s.state.Foreign() }
 
 // Halted returns why signing is halted, or nil.
 func (s *LogSigner) Halted() error {
@@ -154,9 +171,7 @@ func (s *LogSigner) Halted() error {
 func (s *LogSigner) Halt(cause error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.halted == nil {
-		_ = s.halt(cause)
-	}
+	_ = s.halt(cause)
 }
 
 // Close gives the state directory back.

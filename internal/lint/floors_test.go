@@ -37,6 +37,7 @@ var floors = []row{
 	{floor: 1, path: "internal/pebbledb"},
 	{floor: 1, path: "internal/logstore"},
 	{floor: 1, path: "internal/bodystore"},
+	{floor: 1, path: "internal/recheck"},
 	{floor: 1, path: "internal/signingkey"},
 
 	// Floor 2: a log, and what talks to one.

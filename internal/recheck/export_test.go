@@ -30,3 +30,6 @@ func (c *Checker) FlipMemory(part int) string {
 	regions[part].flip()
 	return regions[part].name
 }
+
+// FlipRow flips a bit of a hash of the unfinished tile of a level.
+func (c *Checker) FlipRow(level, i int) { c.tree.rows[level][i][7] ^= 4 }

@@ -58,16 +58,17 @@ func TestSecondPathPassesWhatIsRight(t *testing.T) {
 	}
 }
 
-func TestSecondPathGoesOnFromEverySize(t *testing.T) {
+func TestSecondPathGoesOnFromAnySize(t *testing.T) {
 	h := newHandmade(t)
-	var roots [][32]byte
-	for size := range 515 {
-		roots = append(roots, h.grow1(size))
-	}
+	const total = 770
+	root := h.grow1(total)
 	h.write()
-	for size, root := range roots {
-		c := mustOpen(t, h.store(), size, root)
-		if err := c.Check(t.Context(), 514, roots[514]); err != nil {
+	for size := 0; size <= total; size++ {
+		if near := (size + 2) % 256; near > 4 && size%19 != 0 {
+			continue // around the ends of bundles every one
+		}
+		c := mustOpen(t, h.store(), size, treeHash(h.entries[:size]))
+		if err := c.Check(t.Context(), total, root); err != nil {
 			t.Fatalf("from size %d: %v", size, err)
 		}
 	}
@@ -95,7 +96,7 @@ func TestSecondPathReadsWhatBelongsToTheSize(t *testing.T) {
 	}
 	wantMismatch(t, c.Check(t.Context(), 300, first), "a size behind the verified one")
 	c = mustOpen(t, h.store(), 300, first)
-	flipValue(t, h.db, h.db, []byte("mhead"), 47, 0)
+	flipValue(t, h.db, h, []byte("mhead"), 47, 0)
 	wantMismatch(t, c.Check(t.Context(), 301, treeHash(h.entries[:301])), "a head ahead that does not end where an entry does")
 }
 
@@ -109,7 +110,7 @@ func TestI2SecondPathFindsEveryFlip(t *testing.T) {
 	identity, _ := identityOf(h.entries[699])
 	record := append([]byte("e"), u64(1)...)
 	inFile := func(at int64, bit int) func() { return func() { flipFile(t, h.fs, file, at, bit) } }
-	inValue := func(key []byte, at, bit int) func() { return func() { flipValue(t, h.db, h.db, key, at, bit) } }
+	inValue := func(key []byte, at, bit int) func() { return func() { flipValue(t, h.db, h, key, at, bit) } }
 	for what, flip := range map[string]func(){
 		"the first new entry":              inFile(h.at(300)+2, 0),
 		"the last byte of it":              inFile(h.at(301)-1, 7),
@@ -174,7 +175,7 @@ func TestI2SecondPathMissesNothingThatIsGone(t *testing.T) {
 // TestI2SecondPathRandomFlips flips one random bit of the stored bytes of random new leaves. CITYPROOF_SEED repeats a run,
 // CITYPROOF_FLIPS makes a longer one.
 func TestI2SecondPathRandomFlips(t *testing.T) {
-	seed, flips := uint64(time.Now().UnixNano()), 300
+	seed, flips := uint64(time.Now().UnixNano()), 200
 	if s := os.Getenv("CITYPROOF_SEED"); s != "" {
 		seed = mustUint(t, s)
 	}
@@ -185,18 +186,14 @@ func TestI2SecondPathRandomFlips(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(seed, 0))
 	h := newHandmade(t)
 	const total = 1100
-	h.grow1(total)
-	roots := make([][32]byte, total+1)
-	for size := range roots {
-		roots[size] = treeHash(h.entries[:size])
-	}
+	root := h.grow1(total)
 	h.write()
 	for range flips {
 		from := rnd.IntN(total)
-		c := mustOpen(t, h.store(), from, roots[from])
+		c := mustOpen(t, h.store(), from, treeHash(h.entries[:from]))
 		what, flip := h.randomFlip(rnd, from)
 		flip()
-		wantMismatch(t, c.Check(t.Context(), total, roots[total]), fmt.Sprintf("from %d: %s", from, what))
+		wantMismatch(t, c.Check(t.Context(), total, root), fmt.Sprintf("from %d: %s", from, what))
 		flip()
 	}
 }
@@ -224,7 +221,7 @@ func (h *handmade) randomFlip(rnd *rand.Rand, from int) (string, func()) {
 	bit := rnd.IntN(8)
 	if which := rnd.IntN(len(keys) + 3); which < len(keys) {
 		at := rnd.IntN(sizes[which])
-		return fmt.Sprintf("byte %d bit %d of %q", at, bit, keys[which]), func() { flipValue(h.t, h.db, h.db, keys[which], at, bit) }
+		return fmt.Sprintf("byte %d bit %d of %q", at, bit, keys[which]), func() { flipValue(h.t, h.db, h, keys[which], at, bit) }
 	}
 	at := h.at(entry) + rnd.Int64N(h.at(entry+1)-h.at(entry))
 	return fmt.Sprintf("byte %d bit %d of the entries", at, bit),
@@ -261,10 +258,10 @@ func TestI2SecondPathRefusesAnotherRoot(t *testing.T) {
 	_, err = recheck.Open(h.store(), 301, root)
 	wantMismatch(t, err, "a signed size that is not stored")
 	for what, flip := range map[string]func(){
-		"a tile below the signed root":   func() { flipValue(t, h.db, h.db, append([]byte("t\x00"), u64(0)...), 77, 1) },
+		"a tile below the signed root":   func() { flipValue(t, h.db, h, append([]byte("t\x00"), u64(0)...), 77, 1) },
 		"an entry below the signed root": func() { flipFile(t, h.fs, "entries/000000000.bundles", h.at(280)+4, 1) },
-		"the end of the last bundle":     func() { flipValue(t, h.db, h.db, append([]byte("e"), u64(0)...), 1031, 0) },
-		"the sign of that end":           func() { flipValue(t, h.db, h.db, append([]byte("e"), u64(0)...), 0, 7) },
+		"the end of the last bundle":     func() { flipValue(t, h.db, h, append([]byte("e"), u64(0)...), 1031, 0) },
+		"the sign of that end":           func() { flipValue(t, h.db, h, append([]byte("e"), u64(0)...), 0, 7) },
 	} {
 		flip()
 		_, err := recheck.Open(h.store(), 300, root)

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/cityproof/cityproof/internal/config"
+	"github.com/cityproof/cityproof/internal/node"
+)
+
+// phaseServe runs a whole node, made before in j.Dir, until the parent closes our input. It first prints its addresses.
+func phaseServe(ctx context.Context, j job) (r result, err error) {
+	cfg, err := config.Load(filepath.Join(j.Dir, "node.yaml"))
+	if err != nil {
+		return r, err
+	}
+	// Quotas are for the officers of one city over days; here all of a day comes in seconds.
+	cfg.Limits.StatementsPerHour, cfg.Limits.BytesPerDay = 1<<30, 1<<40
+	before, err := usageNow(j.Dir)
+	if err != nil {
+		return r, err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	err = node.Run(ctx, cfg, node.Options{
+		Version: "bench", Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})), Level: &slog.LevelVar{},
+		Ready: func(a node.Addresses) error {
+			go func() {
+				untilStdinEnds()
+				stop()
+			}()
+			return json.NewEncoder(os.Stdout).Encode(a)
+		},
+	})
+	if err != nil {
+		return r, err
+	}
+	after, err := usageNow(j.Dir)
+	if err != nil {
+		return r, err
+	}
+	r.Usage = after.since(before)
+	r.Seconds = r.Usage.Seconds
+	r.Disk, err = diskBytes(filepath.Join(j.Dir, "data"))
+	return r, err
+}
+
+// served is a running node.
+type served struct {
+	*process
+	node.Addresses
+	trust string
+}
+
+// serve makes a new node in dir, which may not exist, and starts it.
+func serve(ctx context.Context, dir string, o *office) (*served, error) {
+	opts := node.InitOptions{City: benchCity, URL: benchURL, Dir: dir, HTTP: "127.0.0.1:0", GRPC: "127.0.0.1:0"}
+	for _, key := range o.keys {
+		opts.Publishers = append(opts.Publishers, ed25519.PublicKey(key.Public()))
+	}
+	made, err := node.Init(opts)
+	if err != nil {
+		return nil, err
+	}
+	p, err := startChild(ctx, job{Phase: "serve", Subject: subjectNode, Dir: dir})
+	if err != nil {
+		return nil, err
+	}
+	s := &served{process: p, trust: made.Trust}
+	d := json.NewDecoder(p.stdout)
+	if err := d.Decode(&s.Addresses); err != nil {
+		_, why := p.finish()
+		return nil, errors.Join(err, why)
+	}
+	p.stdout = io.MultiReader(d.Buffered(), p.stdout)
+	return s, nil
+}

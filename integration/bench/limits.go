@@ -3,9 +3,12 @@ package main
 import (
 	"crypto/ed25519"
 	"crypto/sha256"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,9 +17,10 @@ import (
 
 // limits are what the machine can do, measured in the same run as the subjects.
 type limits struct {
-	Syncs     float64 // 1 KiB appended and fdatasync, a second
-	SyncP50   float64 // µs
-	Flushes   float64 // flushes of the disk a second while that was measured; 0 if the kernel doesn't tell
+	SyncsOne  float64 // 1 KiB appended to one file and fdatasync, a second
+	SyncP50   float64 // µs, of that
+	Syncs     float64 // the same with several files at once, all together
+	Flushes   float64 // flushes of the disk a second, the most while that was measured; 0 if the kernel doesn't tell
 	Bandwidth float64 // bytes a second, written in order and synced
 	SHA256    float64 // hashes of 1 KiB a second, all cores
 	SHA256One float64 // the same on one core
@@ -46,41 +50,30 @@ func measureLimits(dir string, window time.Duration) (l limits, err error) {
 	return l, nil
 }
 
+// syncFiles is how many files are synced at once: a log may well sync more than one.
+const syncFiles = 4
+
 func (l *limits) disk(name string, window time.Duration) error {
+	one, flushesOne, err := syncLoops(name, 1, window)
+	if err != nil {
+		return err
+	}
+	all, flushes, err := syncLoops(name, syncFiles, window/2)
+	if err != nil {
+		return err
+	}
+	l.SyncsOne, l.SyncP50 = float64(len(one))/window.Seconds(), one.quantile(0.5)
+	l.Syncs, l.Flushes = float64(len(all))/(window/2).Seconds(), max(flushes, flushesOne)
+
 	f, err := os.Create(name)
 	if err != nil {
 		return err
 	}
 	defer os.Remove(name)
 	defer f.Close()
-	flushes, err := diskFlushes(filepath.Dir(name))
-	if err != nil {
-		return err
-	}
-	var took latencies
-	block := make([]byte, 1024)
-	start := time.Now()
-	for time.Since(start) < window {
-		began := time.Now()
-		if _, err := f.Write(block); err != nil {
-			return err
-		}
-		if err := unix.Fdatasync(int(f.Fd())); err != nil {
-			return err
-		}
-		took.add(time.Since(began))
-	}
-	spent := time.Since(start).Seconds()
-	l.Syncs, l.SyncP50 = float64(len(took))/spent, took.quantile(0.5)
-	after, err := diskFlushes(filepath.Dir(name))
-	if err != nil {
-		return err
-	}
-	l.Flushes = float64(after-flushes) / spent
-
 	const size = 128 << 20
 	large := make([]byte, 1<<20)
-	start = time.Now()
+	start := time.Now()
 	for range size / len(large) {
 		if _, err := f.Write(large); err != nil {
 			return err
@@ -91,6 +84,46 @@ func (l *limits) disk(name string, window time.Duration) error {
 	}
 	l.Bandwidth = size / time.Since(start).Seconds()
 	return nil
+}
+
+// syncLoops appends 1 KiB and syncs, again and again, with so many files at once. It also returns the disk's flushes a
+// second meanwhile.
+func syncLoops(name string, files int, window time.Duration) (took latencies, flushes float64, err error) {
+	before, err := diskFlushes(filepath.Dir(name))
+	if err != nil {
+		return nil, 0, err
+	}
+	all, errs := make([]latencies, files), make([]error, files)
+	start := time.Now()
+	var wg sync.WaitGroup
+	for i := range files {
+		wg.Go(func() { all[i], errs[i] = syncLoop(fmt.Sprintf("%s-%d", name, i), start, window) })
+	}
+	wg.Wait()
+	spent := time.Since(start).Seconds()
+	after, err := diskFlushes(filepath.Dir(name))
+	return slices.Concat(all...), float64(after-before) / spent, errors.Join(append(errs, err)...)
+}
+
+func syncLoop(name string, start time.Time, window time.Duration) (took latencies, err error) {
+	f, err := os.Create(name)
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(name)
+	defer f.Close()
+	block := make([]byte, 1024)
+	for time.Since(start) < window {
+		began := time.Now()
+		if _, err := f.Write(block); err != nil {
+			return nil, err
+		}
+		if err := unix.Fdatasync(int(f.Fd())); err != nil {
+			return nil, err
+		}
+		took.add(time.Since(began))
+	}
+	return took, nil
 }
 
 // rateOf calls f on so many cores for a while and returns the calls a second.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -13,13 +14,14 @@ import (
 const (
 	subjectTessera   = "tessera"
 	subjectAntispam  = "tessera-antispam"
+	subjectFixed     = "tessera-fixed"
 	subjectPublished = "tessera-published"
 	subjectEngine    = "engine"
 	subjectTrillian  = "trillian"
 	subjectNode      = "node"
 )
 
-var allSubjects = []string{subjectTessera, subjectAntispam, subjectPublished, subjectEngine, subjectTrillian, subjectNode}
+var allSubjects = []string{subjectTessera, subjectAntispam, subjectFixed, subjectPublished, subjectEngine, subjectTrillian, subjectNode}
 
 // The measures of a log. A cell of the table is one measure of one subject.
 const (
@@ -109,7 +111,7 @@ func measure(ctx context.Context, o options) (*report, error) {
 		if err != nil {
 			return r, err
 		}
-		progress("  machine: %.0f fdatasync/s, %.0f MB/s, %.0f SHA-256/s, %.0f Ed25519/s", l.Syncs, l.Bandwidth/1e6, l.SHA256, l.Verify)
+		progress("  machine: %.0f fdatasync/s, %.0f MB/s, %.0f SHA-256/s, %.0f Ed25519/s", l.SyncsOne, l.Bandwidth/1e6, l.SHA256, l.Verify)
 		r.limits = append(r.limits, l)
 		if err := r.round(ctx); err != nil {
 			return r, err
@@ -147,9 +149,9 @@ func (r *report) round(ctx context.Context) error {
 	return nil
 }
 
-// large are the logs that are measured with large batches: publishing changes nothing there.
+// large are the logs that are measured with large batches: what sets the others apart changes nothing there.
 func (r *report) large() []string {
-	return slices.DeleteFunc(r.logs(), func(s string) bool { return s == subjectPublished })
+	return slices.DeleteFunc(r.logs(), func(s string) bool { return s == subjectPublished || s == subjectFixed })
 }
 
 // fresh does a job in a folder of its own.
@@ -205,49 +207,77 @@ func (r *report) million(ctx context.Context) error {
 // tune tries Tessera's batch settings for each load and keeps the fastest.
 func (r *report) tune(ctx context.Context) error {
 	for _, s := range r.logs() {
-		if s != subjectTessera && s != subjectAntispam && s != subjectPublished {
-			continue
-		}
-		for _, writers := range writerCounts {
-			j := job{Phase: "append", Writers: writers}
-			if err := r.best(ctx, s, measureAppend(writers), j, tuningsFor(writers)); err != nil {
+		var batches []string
+		switch s {
+		case subjectTessera, subjectAntispam:
+			batches = []string{measureBatch, measureBuild}
+			fallthrough
+		case subjectPublished:
+			for _, w := range writerCounts {
+				if err := r.best(ctx, s, []int{w}, tuningsFor(w), measureAppend(w)); err != nil {
+					return err
+				}
+			}
+		case subjectFixed:
+			var appends []string
+			for _, w := range writerCounts {
+				appends = append(appends, measureAppend(w))
+			}
+			if err := r.best(ctx, s, writerCounts, tuningsForAll(), appends...); err != nil {
 				return err
 			}
 		}
-		if s == subjectPublished {
-			continue
+		if len(batches) > 0 {
+			if err := r.best(ctx, s, nil, tuningsFor(batchCallers*batchLeaves), batches...); err != nil {
+				return err
+			}
 		}
-		if err := r.best(ctx, s, measureBatch, job{Phase: "batch"}, tuningsFor(batchCallers*batchLeaves)); err != nil {
-			return err
-		}
-		r.tunings[cell{s, measureBuild}] = r.tunings[cell{s, measureBatch}]
 	}
 	return nil
 }
 
-func (r *report) best(ctx context.Context, subject, measure string, j job, candidates []tuning) error {
-	most := -1.0
+// best keeps for some measures the setting that is fastest with these numbers of writers: that has the largest product
+// of the rates. Without writers, it is tried with batches.
+func (r *report) best(ctx context.Context, subject string, writers []int, candidates []tuning, measures ...string) error {
+	var jobs []job
+	for _, w := range writers {
+		jobs = append(jobs, job{Phase: "append", Writers: w})
+	}
+	if len(jobs) == 0 {
+		jobs = []job{{Phase: "batch"}}
+	}
+	chosen, most := candidates[0], -1.0
 	for _, t := range candidates {
 		if len(candidates) == 1 {
-			r.tunings[cell{subject, measure}] = t
-			return nil
+			break
 		}
-		dir, err := os.MkdirTemp(r.opts.dir, "tune-")
-		if err != nil {
-			return err
+		product := 1.0
+		for _, j := range jobs {
+			rate, err := r.try(ctx, subject, t, j)
+			if err != nil {
+				return err
+			}
+			product *= rate
 		}
-		j.Subject, j.Dir, j.Window, j.Tuning = subject, dir, r.opts.window/2, t
-		res, err := do(ctx, j)
-		if err != nil {
-			return err
-		}
-		if err := os.RemoveAll(dir); err != nil {
-			return err
-		}
-		if res.rate() > most {
-			most, r.tunings[cell{subject, measure}] = res.rate(), t
+		if product > most {
+			chosen, most = t, product
 		}
 	}
-	progress("tuned %-18s %-11s to batches of %v", subject, measure, r.tunings[cell{subject, measure}])
+	progress("tuned %s for %s to batches of %v", subject, strings.Join(measures, ", "), chosen)
+	for _, m := range measures {
+		r.tunings[cell{subject, m}] = chosen
+	}
 	return nil
+}
+
+// try measures the rate of a job with one setting.
+func (r *report) try(ctx context.Context, subject string, t tuning, j job) (float64, error) {
+	dir, err := os.MkdirTemp(r.opts.dir, "tune-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	j.Subject, j.Dir, j.Window, j.Tuning = subject, dir, r.opts.window/2, t
+	res, err := do(ctx, j)
+	return res.rate(), err
 }

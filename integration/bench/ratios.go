@@ -33,9 +33,10 @@ func (r *report) ratios(b *strings.Builder) {
 	}
 }
 
-// againstTessera compares the engine, which refuses duplicates, with Tessera that does too and with Tessera that doesn't.
+// againstTessera compares the engine, which refuses duplicates, with Tessera that does too, tuned for each load or for all
+// together, and with Tessera that doesn't.
 func (r *report) againstTessera() (out []ratio) {
-	for _, peer := range []string{subjectAntispam, subjectTessera} {
+	for _, peer := range []string{subjectAntispam, subjectTessera, subjectFixed} {
 		for _, t := range []struct {
 			name, measure string
 			least         float64

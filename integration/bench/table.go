@@ -19,8 +19,9 @@ func (r *report) markdown() string {
 
 func (r *report) machine(b *strings.Builder) {
 	fmt.Fprintf(b, "## The machine's limits, in the same run\n\n| | all cores | one core |\n|---|--:|--:|\n")
-	fmt.Fprintf(b, "| **F** 1 KiB appended and fdatasync, a second (median %s) | %s | |\n",
-		micros(r.limit(func(l limits) float64 { return l.SyncP50 })), grouped(r.limit(func(l limits) float64 { return l.Syncs })))
+	fmt.Fprintf(b, "| **F** 1 KiB appended and fdatasync, a second: %d files at once, one file (median %s) | %s | %s |\n",
+		syncFiles, micros(r.limit(func(l limits) float64 { return l.SyncP50 })),
+		grouped(r.limit(func(l limits) float64 { return l.Syncs })), grouped(r.limit(func(l limits) float64 { return l.SyncsOne })))
 	fmt.Fprintf(b, "| **B** written in order, then synced, MB/s | %s | |\n", grouped(r.limit(func(l limits) float64 { return l.Bandwidth })/1e6))
 	fmt.Fprintf(b, "| **S** SHA-256 of 1 KiB, a second | %s | %s |\n",
 		grouped(r.limit(func(l limits) float64 { return l.SHA256 })), grouped(r.limit(func(l limits) float64 { return l.SHA256One })))

@@ -171,9 +171,17 @@ func tuningsFor(writers int) []tuning {
 		}
 	}
 	if writers > 1 {
-		out = append(out, tuning{writers, 50 * time.Millisecond})
+		out = append(out, tuning{writers, time.Millisecond}, tuning{writers, 50 * time.Millisecond})
 	}
 	return out
+}
+
+// tuningsForAll are the settings to try for a log that has to serve one writer as well as many.
+func tuningsForAll() []tuning {
+	return []tuning{
+		{256, time.Millisecond}, {256, 5 * time.Millisecond}, {128, time.Millisecond}, {64, time.Millisecond},
+		{16, time.Millisecond}, {16, 5 * time.Millisecond}, {1, time.Millisecond},
+	}
 }
 
 func (t tuning) String() string { return fmt.Sprintf("%d/%v", t.BatchSize, t.BatchAge) }

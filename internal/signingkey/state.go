@@ -180,7 +180,9 @@ type step struct {
 // swap lists the steps that make note the last signed one. The note may be shown
 // to others when all of them have succeeded, and not before. The new file is made
 // first: that only one can exist is a second lock from there to the rename. The
-// comparison comes last before the rename, so that little time lies between.
+// comparison comes last before the rename, so that little time lies between. What
+// was confirmed is synced, not the other way round: else a second signer could put
+// the same note there again after the sync, and power loss take it away.
 func (s *State) swap(note []byte) []step {
 	var tmp *os.File
 	return []step{
@@ -194,9 +196,9 @@ func (s *State) swap(note []byte) []step {
 		{"sync", func() error { return errors.Join(tmp.Sync(), tmp.Close()) }},
 		{"compare", func() error { return s.holds(s.last) }},
 		{"rename", func() error { return s.root.Rename(newFile, lastFile) }},
-		{"syncdir", func() error { return s.syncFile(".") }},
-		{"confirm", func() error {
-			if err := s.holds(note); err != nil {
+		{"confirm", func() error { return s.holds(note) }},
+		{"syncdir", func() error {
+			if err := s.syncFile("."); err != nil {
 				return err
 			}
 			s.last = note

@@ -29,12 +29,12 @@ func eraseKey(body [32]byte) []byte { return append(append([]byte{}, metaErase..
 
 // checkErasure looks whether an erasure notice names a leaf of this log and its
 // body: a notice that names another would leave a gap without a reason.
-func (l *Ledger) checkErasure(r pebble.Reader, body *declarationv1.Body) ([]publication.Result, error) {
+func (l *Ledger) checkErasure(body *declarationv1.Body) ([]publication.Result, error) {
 	e := body.GetNotice().GetErasure()
 	if e == nil || len(e.GetLeaf()) != 32 || len(e.GetBodySha256()) != 32 {
 		return nil, nil // publication's rules look at the form
 	}
-	st, err := statementOf(r, proof.Hash(e.GetLeaf()))
+	st, err := l.statementOf(proof.Hash(e.GetLeaf()))
 	if err != nil {
 		return nil, err
 	}
@@ -64,28 +64,18 @@ func names(about []string, s declaration.Subject) bool {
 	return false
 }
 
-// statementOf reads the statement of a leaf; nil if the log has no such leaf.
-func statementOf(r pebble.Reader, leaf proof.Hash) (*declaration.Statement, error) {
-	index, closer, err := r.Get(pebbledb.HashKey(pebbledb.PrefixLeafHash, leaf))
-	if errors.Is(err, pebble.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
+// statementOf reads the statement of a leaf; nil if the log has no such leaf yet.
+func (l *Ledger) statementOf(leaf proof.Hash) (*declaration.Statement, error) {
+	at, ok, err := l.log.IndexByLeafHash(leaf)
+	if err != nil || !ok {
 		return nil, err
 	}
-	at := binary.BigEndian.Uint64(index)
-	if err = closer.Close(); err != nil {
-		return nil, err
-	}
-	entry, closer, err := r.Get(pebbledb.Uint64Key(pebbledb.PrefixEntry, at))
-	if errors.Is(err, pebble.ErrNotFound) {
-		return nil, nil // of the same batch: nothing to erase yet
-	}
+	entry, err := l.log.Entry(at)
 	if err != nil {
 		return nil, err
 	}
 	signed, err := declaration.ParseSigned(entry)
-	if err = errors.Join(err, closer.Close()); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return signed.Statement, nil
@@ -213,7 +203,7 @@ func (l *Ledger) subjectErasedBy(notice uint64) (declaration.Subject, error) {
 	if err != nil {
 		return declaration.Subject{}, err
 	}
-	st, err := statementOf(l.db.Reader(), proof.Hash(body.GetNotice().GetErasure().GetLeaf()))
+	st, err := l.statementOf(proof.Hash(body.GetNotice().GetErasure().GetLeaf()))
 	if err != nil || st == nil {
 		return declaration.Subject{}, errors.Join(err, fmt.Errorf("notice %d names no leaf of this log", notice))
 	}

@@ -3,7 +3,6 @@ package ledger
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -11,6 +10,7 @@ import (
 
 	declarationv1 "github.com/cityproof/cityproof/api/cityproof/declaration/v1"
 	"github.com/cityproof/cityproof/internal/declaration"
+	"github.com/cityproof/cityproof/internal/logstore"
 	"github.com/cityproof/cityproof/internal/pebbledb"
 	"github.com/cityproof/cityproof/internal/proof"
 )
@@ -21,7 +21,7 @@ import (
 func CheckRecords(ctx context.Context, db *pebbledb.DB, report func(string)) (damages uint64, err error) {
 	snap := db.NewSnapshot()
 	defer func() { err = errors.Join(err, snap.Close()) }()
-	c := &recordCheck{r: snap, want: map[string][]byte{}, report: func(format string, args ...any) {
+	c := &recordCheck{db: db, r: snap, want: map[string][]byte{}, report: func(format string, args ...any) {
 		damages++
 		report(fmt.Sprintf(format, args...))
 	}}
@@ -35,6 +35,7 @@ func CheckRecords(ctx context.Context, db *pebbledb.DB, report func(string)) (da
 }
 
 type recordCheck struct {
+	db     *pebbledb.DB
 	r      pebble.Reader
 	want   map[string][]byte
 	report func(format string, args ...any)
@@ -43,30 +44,25 @@ type recordCheck struct {
 // replay works out what the records should be.
 func (c *recordCheck) replay(ctx context.Context) error {
 	newest := map[declaration.Subject]*declarationv1.Body{}
-	return records{c.r}.scan([]byte{pebbledb.PrefixEntry}, func(it *pebble.Iterator) error {
-		for it.First(); it.Valid(); it.Next() {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			index := binary.BigEndian.Uint64(it.Key()[1:])
-			signed, err := declaration.ParseSigned(it.Value())
-			if err != nil {
-				c.report("entry %d is no declaration: %v", index, err)
-				continue
-			}
-			if err := c.apply(index, proof.LeafHash(it.Value()), signed.Statement, newest); err != nil {
-				c.report("entry %d: %v", index, err)
-			}
+	err := logstore.EachEntry(ctx, c.db, c.r, func(index uint64, entry []byte) error {
+		signed, err := declaration.ParseSigned(entry)
+		if err != nil {
+			c.report("entry %d is no declaration: %v", index, err)
+			return nil
 		}
-		for s, body := range newest {
-			if body != nil {
-				for _, k := range derivedKeys(s, body) {
-					c.want[string(k)] = []byte{}
-				}
-			}
+		if err := c.apply(index, proof.LeafHash(entry), signed.Statement, newest); err != nil {
+			c.report("entry %d: %v", index, err)
 		}
 		return nil
 	})
+	for s, body := range newest {
+		if body != nil {
+			for _, k := range derivedKeys(s, body) {
+				c.want[string(k)] = []byte{}
+			}
+		}
+	}
+	return err
 }
 
 func (c *recordCheck) apply(index uint64, leaf proof.Hash, st *declaration.Statement, newest map[declaration.Subject]*declarationv1.Body) error {

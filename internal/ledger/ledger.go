@@ -17,7 +17,7 @@ import (
 	"github.com/cityproof/cityproof/internal/declaration"
 	"github.com/cityproof/cityproof/internal/logstore"
 	"github.com/cityproof/cityproof/internal/pebbledb"
-	"github.com/cityproof/cityproof/internal/proof"
+	"github.com/cityproof/cityproof/internal/recheck"
 	"github.com/cityproof/cityproof/internal/signingkey"
 )
 
@@ -62,7 +62,9 @@ type Ledger struct {
 	published atomic.Pointer[Published]
 	readOnly  atomic.Pointer[string] // why no declarations are taken; nil: they are
 
-	signing sync.Mutex // held while a checkpoint is made, so that one signature serves many callers
+	signing    sync.Mutex       // held while a checkpoint is made, so that one signature serves many callers
+	secondPath *recheck.Checker // used under signing; nil where nothing may be signed
+
 	erasing sync.Mutex // held while bodies are erased
 }
 
@@ -74,8 +76,8 @@ type Published struct {
 
 // Open checks that the data and the signer's state belong together, signs what a
 // crash left unsigned, and finishes erasures that were cut short. Where data and
-// state contradict each other it returns a ledger that only reads, and says why
-// (ReadOnly); it returns an error only where nothing can be read either.
+// state contradict each other, or the second path finds the data wrong, it returns
+// a ledger that only reads, and says why (ReadOnly); it returns an error only where nothing can be read either.
 func Open(ctx context.Context, opts Options) (*Ledger, error) {
 	l := &Ledger{
 		city:      opts.City,
@@ -119,10 +121,17 @@ func (l *Ledger) start(ctx context.Context) error {
 		l.setReadOnly("the database is open for reading only")
 		return nil
 	}
-	if _, err := l.cover(ctx, size); err != nil {
-		return fmt.Errorf("signing size %d, root %s: %w", size, root, err)
+	err := l.openSecondPath(last)
+	if err == nil {
+		_, err = l.cover(ctx, size)
 	}
-	return l.finishErasures(ctx)
+	switch {
+	case err == nil:
+		return l.finishErasures(ctx)
+	case errors.Is(err, signingkey.ErrHalted) && l.Published() != nil:
+		return nil // what is signed is served, and ReadOnly says why there is no more
+	}
+	return fmt.Errorf("signing size %d, root %s: %w", size, root, err)
 }
 
 // contradiction says in words for an operator how the data disagree with what
@@ -150,8 +159,8 @@ func (l *Ledger) contradiction(ctx context.Context, last checkpoint.Checkpoint, 
 		return "", err
 	}
 	if root != last.Root {
-		return fmt.Sprintf("the data have root %s at size %d, but root %s is signed: the data directory belongs to another history. "+
-			"Put back the data directory that was signed; do not delete state/", root, last.Size, last.Root), nil
+		return fmt.Sprintf("the data have root %s at size %d, but root %s is signed: the data directory belongs to another history, or is damaged. "+
+			"Put back the data directory that was signed, or run fsck; do not delete state/", root, last.Size, last.Root), nil
 	}
 	return staleState(last, stored)
 }
@@ -216,48 +225,3 @@ func (l *Ledger) VKeys() []string { return l.signer.VKeys() }
 
 // Published returns the newest published checkpoint; nil before the first.
 func (l *Ledger) Published() *Published { return l.published.Load() }
-
-// cover returns a published checkpoint of at least need leaves, signing the
-// newest durable head if the last one is smaller. need must be durable.
-func (l *Ledger) cover(ctx context.Context, need uint64) (*Published, error) {
-	if p := l.published.Load(); p != nil && p.Checkpoint.Size >= need {
-		return p, nil
-	}
-	l.signing.Lock()
-	defer l.signing.Unlock()
-	p := l.published.Load()
-	if p != nil && p.Checkpoint.Size >= need {
-		return p, nil // another caller's signature covers it
-	}
-	size, root := l.log.Head()
-	if p != nil {
-		if err := l.extends(ctx, p.Checkpoint, size, root); err != nil {
-			l.signer.Halt(err)
-			l.logger.Error("signing is halted", slog.String("origin", l.origin), slog.Uint64("size", size), slog.Any("err", err))
-			return nil, fmt.Errorf("%w: %w", signingkey.ErrHalted, err)
-		}
-	}
-	note, err := l.signer.Sign(size, root, l.now())
-	if err != nil {
-		if errors.Is(err, signingkey.ErrHalted) {
-			l.logger.Error("signing is halted", slog.String("origin", l.origin), slog.Uint64("size", size), slog.Any("err", err))
-		}
-		return nil, err
-	}
-	if err := l.db.Note(metaSigned, note); err != nil {
-		return nil, err
-	}
-	p = &Published{checkpoint.Checkpoint{Origin: l.origin, Size: size, Root: root}, note}
-	l.published.Store(p)
-	return p, nil
-}
-
-// extends proves from the stored tiles that the new tree begins with the last
-// signed one.
-func (l *Ledger) extends(ctx context.Context, last checkpoint.Checkpoint, size uint64, root proof.Hash) error {
-	path, err := l.log.ConsistencyProof(ctx, last.Size, size)
-	if err != nil {
-		return err
-	}
-	return proof.VerifyConsistency(last.Size, size, last.Root, root, path)
-}

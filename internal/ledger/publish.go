@@ -292,7 +292,7 @@ func (l *Ledger) checkStored(r pebble.Reader, body *declarationv1.Body) ([]publi
 	if err != nil {
 		return nil, err
 	}
-	erasure, err := l.checkErasure(r, body)
+	erasure, err := l.checkErasure(body)
 	return append(files, erasure...), err
 }
 

@@ -60,7 +60,6 @@ func (l *Log) commit(requests []*request) {
 		batch:      l.db.NewIndexedBatch(),
 		waiting:    requests,
 		identities: make(map[[32]byte]uint64, len(requests)),
-		leafHashes: make(map[proof.Hash]bool, len(requests)),
 	}
 	defer func() {
 		if r := recover(); r != nil { // a broken invariant of ours: the edge in memory cannot be trusted any more
@@ -74,20 +73,22 @@ func (l *Log) commit(requests []*request) {
 		c.refuseAll(l.db.Err())
 		return
 	}
-	if c.batch.Empty() { // only repeats, or nothing that passed
+	if c.batch.Empty() && len(c.leaves) == 0 { // only repeats, or nothing that passed
 		c.acceptAll(l.head.Load())
 		return
 	}
-	if err := c.grow(); err != nil {
+	all := l.db.NewBatch()
+	defer all.Close()
+	h, err := c.grow(all)
+	if err != nil {
 		l.db.Halt(err)
 		c.refuseAll(l.db.Err())
 		return
 	}
-	if err := l.db.Commit(c.batch); err != nil {
+	if err := l.db.Commit(all); err != nil {
 		c.refuseAll(err)
 		return
 	}
-	h := newHead(l.edge)
 	l.head.Store(h)
 	c.acceptAll(h)
 }
@@ -95,14 +96,19 @@ func (l *Log) commit(requests []*request) {
 // commit is one batch in the making.
 type commit struct {
 	log     *Log
-	batch   *pebble.Batch
-	waiting []*request // those not answered yet
+	batch   *pebble.Batch // what the callers staged; indexed, so that later groups see it
+	waiting []*request    // those not answered yet
 
 	next       uint64              // index of the next new leaf
-	hashes     []proof.Hash        // leaf hashes of the new leaves
+	leaves     []newLeaf           // in the order of their indices
 	identities map[[32]byte]uint64 // of the new leaves
-	leafHashes map[proof.Hash]bool // of the new leaves
-	key        []byte              // scratch space
+}
+
+// newLeaf is a leaf that gets an index.
+type newLeaf struct {
+	*Leaf
+	hash  proof.Hash
+	known bool // an earlier leaf has the same hash
 }
 
 func (c *commit) refuseAll(err error) {
@@ -122,19 +128,17 @@ func (c *commit) acceptAll(h *head) {
 // assemble fills the batch with every waiting group that passes its Check, and answers the others. Its own error is a
 // failure of the storage.
 func (c *commit) assemble() error {
+	if err := lookUpAll(c.log.db.Reader(), c.waiting); err != nil {
+		return err
+	}
 	for {
 		c.next = c.log.head.Load().size
-		c.hashes = c.hashes[:0]
+		c.leaves = c.leaves[:0]
 		clear(c.identities)
-		clear(c.leafHashes)
 		again := false
 		kept := c.waiting[:0:0]
-		for i, r := range c.waiting {
-			refused, err := c.add(r)
-			if err != nil {
-				c.waiting = append(kept, c.waiting[i:]...)
-				return err
-			}
+		for _, r := range c.waiting {
+			refused := c.add(r)
 			var staging *stageError
 			switch {
 			case refused == nil:
@@ -160,18 +164,14 @@ type stageError struct{ err error }
 
 func (e *stageError) Error() string { return e.err.Error() }
 
-// add puts one group into the batch.
-func (c *commit) add(r *request) (refused, failed error) {
+// add puts one group into the batch, or says why not.
+func (c *commit) add(r *request) error {
 	first, index, fresh := c.next, r.result.Index, r.result.Fresh
 	for i := range r.group.Leaves {
 		identity := r.group.Leaves[i].Identity
-		at, repeat := c.identities[identity]
+		at, repeat := r.known[i].index, r.known[i].repeat
 		if !repeat {
-			var err error
-			at, repeat, err = lookUp(c.log.db.Reader(), pebbledb.PrefixIdentity, identity)
-			if err != nil {
-				return nil, err
-			}
+			at, repeat = c.identities[identity]
 		}
 		if !repeat {
 			at = c.next
@@ -192,7 +192,7 @@ func (c *commit) add(r *request) (refused, failed error) {
 			}
 		}
 		c.next = first
-		return err, nil
+		return err
 	}
 	if err := c.call("staging a group", func() error {
 		if r.group.Stage == nil {
@@ -200,16 +200,14 @@ func (c *commit) add(r *request) (refused, failed error) {
 		}
 		return r.group.Stage(c.batch, index, fresh)
 	}); err != nil {
-		return &stageError{err}, nil
+		return &stageError{err}
 	}
 	for i := range fresh {
 		if fresh[i] {
-			if err := c.put(index[i], &r.group.Leaves[i], r.hashes[i]); err != nil {
-				return nil, err
-			}
+			c.leaves = append(c.leaves, newLeaf{&r.group.Leaves[i], r.hashes[i], r.known[i].leafHash})
 		}
 	}
-	return nil, nil
+	return nil
 }
 
 // call runs a caller's function. A panic in it is that caller's error, not the end of the writer.
@@ -224,58 +222,74 @@ func (c *commit) call(what string, f func() error) (err error) {
 	return f()
 }
 
-// put adds one new leaf to the batch.
-func (c *commit) put(index uint64, leaf *Leaf, hash proof.Hash) error {
-	var value [8]byte
-	binary.BigEndian.PutUint64(value[:], index)
+// grow writes the new entries, and adds to b what the callers staged, the indexes of the new leaves, the tiles that they
+// make full and the new head, which it returns. It does not commit b.
+func (c *commit) grow(b *pebble.Batch) (*head, error) {
+	if err := b.Apply(c.batch, nil); err != nil {
+		return nil, fmt.Errorf("collecting a commit: %w", err)
+	}
+	if len(c.leaves) == 0 {
+		return c.log.head.Load(), nil
+	}
+	entries := make([][]byte, 0, len(c.leaves))
+	for i := range c.leaves {
+		entries = append(entries, c.leaves[i].Entry)
+	}
+	view, err := c.log.entries.Append(b, entries)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(c.putIndexes(b), c.putTiles(b)); err != nil {
+		return nil, err
+	}
+	h := newHead(c.log.edge, view)
+	if h.size != c.next || view.Size() != c.next {
+		panic(fmt.Sprintf("logstore: %d leaves and %d entries after index %d", h.size, view.Size(), c.next))
+	}
+	stored := storedHead{size: h.size, root: h.root, end: view.End()}
+	if err := b.Set(headKey(), stored.format(), nil); err != nil {
+		return nil, fmt.Errorf("storing the head: %w", err)
+	}
+	return h, nil
+}
 
-	c.key = append(append(c.key[:0], pebbledb.PrefixEntry), value[:]...)
-	if err := c.batch.Set(c.key, leaf.Entry, nil); err != nil {
-		return fmt.Errorf("storing entry %d: %w", index, err)
-	}
-	c.key = append(append(c.key[:0], pebbledb.PrefixIdentity), leaf.Identity[:]...)
-	if err := c.batch.Set(c.key, value[:], nil); err != nil {
-		return fmt.Errorf("storing the identity of %d: %w", index, err)
-	}
-	c.hashes = append(c.hashes, hash)
-	if c.leafHashes[hash] {
-		return nil
-	}
-	c.leafHashes[hash] = true
-	_, known, err := lookUp(c.log.db.Reader(), pebbledb.PrefixLeafHash, hash)
-	if err != nil || known {
-		return err
-	}
-	c.key = append(append(c.key[:0], pebbledb.PrefixLeafHash), hash[:]...)
-	if err := c.batch.Set(c.key, value[:], nil); err != nil {
-		return fmt.Errorf("storing the leaf hash of %d: %w", index, err)
+// putIndexes adds the identities and leaf hashes of the new leaves.
+func (c *commit) putIndexes(b *pebble.Batch) error {
+	index := c.next - uint64(len(c.leaves))
+	hashes := make(map[proof.Hash]bool, len(c.leaves)) // of this commit
+	var key [1 + len(proof.Hash{})]byte
+	var value [8]byte
+	for i := range c.leaves {
+		leaf := &c.leaves[i]
+		binary.BigEndian.PutUint64(value[:], index+uint64(i)) //nolint:gosec // not negative
+		key[0] = pebbledb.PrefixIdentity
+		copy(key[1:], leaf.Identity[:])
+		if err := b.Set(key[:], value[:], nil); err != nil {
+			return fmt.Errorf("storing an identity: %w", err)
+		}
+		if leaf.known || hashes[leaf.hash] {
+			continue
+		}
+		hashes[leaf.hash] = true
+		key[0] = pebbledb.PrefixLeafHash
+		copy(key[1:], leaf.hash[:])
+		if err := b.Set(key[:], value[:], nil); err != nil {
+			return fmt.Errorf("storing a leaf hash: %w", err)
+		}
 	}
 	return nil
 }
 
-// grow appends the new leaves to the edge and adds the tiles that became full and the new head to the batch.
-func (c *commit) grow() error {
-	if len(c.hashes) == 0 {
-		return nil
-	}
-	edge := c.log.edge
+// putTiles appends the new leaves to the edge and adds the tiles that became full.
+func (c *commit) putTiles(b *pebble.Batch) error {
 	data := make([]byte, 0, tileSize)
-	for _, h := range c.hashes {
-		for _, full := range edge.Append(h) {
+	for i := range c.leaves {
+		for _, full := range c.log.edge.Append(c.leaves[i].hash) {
 			data = tile.AppendTile(data[:0], full.Hashes)
-			key := pebbledb.TileKey(uint8(full.ID.Level), full.ID.Index)
-			if err := c.batch.Set(key, data, nil); err != nil {
+			if err := b.Set(pebbledb.TileKey(uint8(full.ID.Level), full.ID.Index), data, nil); err != nil { //nolint:gosec // below tile.Levels
 				return fmt.Errorf("storing %v: %w", full.ID, err)
 			}
 		}
-	}
-	if edge.Size() != c.next {
-		panic(fmt.Sprintf("logstore: %d leaves in the tree after index %d", edge.Size(), c.next))
-	}
-	root := edge.Root()
-	value := append(binary.BigEndian.AppendUint64(nil, edge.Size()), root[:]...)
-	if err := c.batch.Set(headKey(), value, nil); err != nil {
-		return fmt.Errorf("storing the head: %w", err)
 	}
 	return nil
 }

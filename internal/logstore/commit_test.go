@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -105,7 +106,7 @@ func TestI3NothingIsShownBeforeTheSync(t *testing.T) {
 	var holding atomic.Bool
 	held, hold := make(chan struct{}), make(chan struct{})
 	fsys := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
-		if (op.Kind == errorfs.OpFileSyncData || op.Kind == errorfs.OpFileSync) && holding.CompareAndSwap(true, false) {
+		if (op.Kind == errorfs.OpFileSyncData || op.Kind == errorfs.OpFileSync) && strings.Contains(op.Path, "pebble") && holding.CompareAndSwap(true, false) {
 			close(held)
 			<-hold
 		}
@@ -123,7 +124,7 @@ func TestI3NothingIsShownBeforeTheSync(t *testing.T) {
 	// The batch may be readable in the database by now; no reader of the log may see it. Reading it here also shows
 	// that the test would notice.
 	for {
-		if _, err := s.db.Get(pebbledb.Uint64Key(pebbledb.PrefixEntry, 256)); err == nil {
+		if _, err := s.db.Get(pebbledb.Uint64Key(pebbledb.PrefixEntry, 0)); err == nil { // of the bundle that is full now
 			break
 		}
 	}
@@ -157,5 +158,33 @@ func TestI3NothingIsShownBeforeTheSync(t *testing.T) {
 	}
 	if size, _ := s.log.Head(); size != 257 {
 		t.Errorf("size %d after the sync, want 257", size)
+	}
+}
+
+// TestI1EntriesAreSyncedBeforeTheBatch fails the sync of the entries: nothing of the commit may be in the database.
+func TestI1EntriesAreSyncedBeforeTheBatch(t *testing.T) {
+	var failing atomic.Bool
+	fsys := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind == errorfs.OpFileSyncData && strings.HasSuffix(op.Path, ".bundles") && failing.Load() {
+			return errIO
+		}
+		return nil
+	}))
+	s, err := openStore("data", fsys, logstore.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close() // its error is the halt
+	fill(t, s.log, 255)
+	failing.Store(true)
+	l := leaf("leaf 255")
+	if _, err := s.log.Append(context.Background(), group(l)); !errors.Is(err, pebbledb.ErrHalted) {
+		t.Fatalf("Append = %v, want ErrHalted", err)
+	}
+	if _, err := s.db.Get(pebbledb.HashKey(pebbledb.PrefixIdentity, l.Identity)); !errors.Is(err, pebble.ErrNotFound) {
+		t.Errorf("the batch was committed although the entries were not synced: %v", err)
+	}
+	if size, _ := s.log.Head(); size != 255 {
+		t.Errorf("size %d, want 255", size)
 	}
 }

@@ -1,8 +1,9 @@
 // Package logstore is the log engine: an append-only Merkle tree (RFC 6962, SHA-256) over the database of package
 // pebbledb, in the tiles of c2sp.org/tlog-tiles.
 //
-// One writer goroutine takes whatever groups are queued, gives their leaves consecutive indices, and writes entries, the
-// indexes by identity and by leaf hash, the hash tiles that became full and the callers' own keys in one synced batch.
+// One writer goroutine takes whatever groups are queued, gives their leaves consecutive indices, writes and syncs their
+// entries (package entrystore), and then writes the indexes by identity and by leaf hash, the hash tiles that became full
+// and the callers' own keys in one synced batch.
 // Only then are the new size and root published, and the callers answered. A leaf whose identity is in the log already
 // is a repeat, answered with its first index.
 //

@@ -24,7 +24,7 @@ type fault struct {
 func (f *fault) fs(mem vfs.FS) vfs.FS {
 	return errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
 		switch op.Kind {
-		case errorfs.OpFileWrite, errorfs.OpFileSync, errorfs.OpFileSyncData, errorfs.OpFileSyncTo, errorfs.OpCreate,
+		case errorfs.OpFileWrite, errorfs.OpFileWriteAt, errorfs.OpFileSync, errorfs.OpFileSyncData, errorfs.OpFileSyncTo, errorfs.OpCreate,
 			errorfs.OpReuseForWrite, errorfs.OpRename, errorfs.OpRemove, errorfs.OpFileClose:
 			return f.fails(f.writes.Add(1), op)
 		}
@@ -160,7 +160,7 @@ func TestT44DiskFull(t *testing.T) {
 	sweep(t, 2*sweepStep(), func(k int64) func(int64, errorfs.Op) error {
 		return func(n int64, op errorfs.Op) error {
 			switch op.Kind {
-			case errorfs.OpFileWrite, errorfs.OpCreate:
+			case errorfs.OpFileWrite, errorfs.OpFileWriteAt, errorfs.OpCreate:
 				if n >= k {
 					return syscall.ENOSPC
 				}

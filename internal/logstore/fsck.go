@@ -6,11 +6,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/cityproof/cityproof/internal/bodystore"
+	"github.com/cityproof/cityproof/internal/entrystore"
 	"github.com/cityproof/cityproof/internal/pebbledb"
 	"github.com/cityproof/cityproof/internal/proof"
 	"github.com/cityproof/cityproof/internal/tile"
@@ -59,7 +61,7 @@ func Fsck(ctx context.Context, db *pebbledb.DB, o FsckOptions, progress func(don
 	snapshot := db.NewSnapshot()
 	defer func() { err = errors.Join(err, snapshot.Close()) }()
 	f := &fsck{FsckOptions: o, r: snapshot}
-	root := f.readHead()
+	root := f.readHead(db)
 	edge := new(tile.Edge)
 	for first := uint64(0); first < f.result.Size; first += tile.FullWidth {
 		if err := ctx.Err(); err != nil {
@@ -83,11 +85,41 @@ func Fsck(ctx context.Context, db *pebbledb.DB, o FsckOptions, progress func(don
 	return f.result, err
 }
 
+// EachEntry calls f with every entry that r, the database or a snapshot of it, has. It needs no open Log and compares
+// nothing with the tree: that is Fsck's work. The slice may be kept.
+func EachEntry(ctx context.Context, db *pebbledb.DB, r pebble.Reader, f func(index uint64, entry []byte) error) error {
+	head, err := readHead(r)
+	if err != nil {
+		return err
+	}
+	view, err := entrystore.Open(db, r, head.size, head.end)
+	if err != nil {
+		return damaged(err)
+	}
+	for first := uint64(0); first < head.size; first += tile.FullWidth {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("reading entries from %d: %w", first, err)
+		}
+		width := int(min(tile.FullWidth, head.size-first)) //nolint:gosec // at most 256
+		entries, err := view.Entries(r, first/tile.FullWidth, 0, width, math.MaxInt)
+		if err != nil {
+			return damaged(err)
+		}
+		for i, entry := range entries {
+			if err := f(first+uint64(i), entry); err != nil { //nolint:gosec // not negative
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // fsck is one run.
 type fsck struct {
 	FsckOptions
-	r      pebble.Reader
-	result FsckResult
+	r       pebble.Reader
+	entries *entrystore.View
+	result  FsckResult
 
 	// How many entries are the one that the index by leaf hash, or by identity, names for them. If the index has as many
 	// keys, each key was seen, and none is left over.
@@ -102,20 +134,32 @@ func (f *fsck) report(key []byte, format string, args ...any) {
 	}
 }
 
-// readHead sets the size, from the entries if the stored head cannot be read, and returns the stored root.
-func (f *fsck) readHead() proof.Hash {
-	size, root, err := readHead(f.r)
+// readHead opens the entries and sets the size, and returns the stored root. Of a head that cannot be right the size is
+// taken from the identities, of which there is one for each entry.
+func (f *fsck) readHead(db *pebbledb.DB) proof.Hash {
+	head, err := readHead(f.r)
 	if err != nil {
 		f.report(headKey(), "%v", err)
-		size, _ = lastEntry(f.r)
 	}
-	f.result.Size = size
-	return root
+	if err != nil || checkEnd(f.r, head.size) != nil {
+		var size uint64
+		if f.walk(pebbledb.PrefixIdentity, 0, func(_, _ []byte) { size++ }) == nil && size != head.size {
+			if err == nil {
+				f.report(headKey(), "says size %d, but there are %d identities", head.size, size)
+			}
+			head.size = size
+			head.end, _ = entrystore.FindEnd(db, f.r, size) // what is wrong is reported where it is missed
+		}
+	}
+	f.result.Size = head.size
+	// A view that comes with an error reads the full bundles; what it can't read is reported where it is missed.
+	f.entries, _ = entrystore.Open(db, f.r, head.size, head.end)
+	return head.root
 }
 
 // bundle checks the entries first to end-1, which are one bundle, and the tiles that they complete.
 func (f *fsck) bundle(edge *tile.Edge, first, end uint64) {
-	entries := f.entries(first, end)
+	entries := f.read(first, end)
 	var stored []proof.Hash
 	if end-first == tile.FullWidth {
 		stored = f.tile(0, first/tile.FullWidth)
@@ -141,30 +185,15 @@ func (f *fsck) bundle(edge *tile.Edge, first, end uint64) {
 	}
 }
 
-// entries returns the entries first to end-1, nil for those that are missing or unreadable.
-func (f *fsck) entries(first, end uint64) [][]byte {
-	entries := make([][]byte, end-first)
-	err := scanEntries(f.r, first, end, func(index uint64, entry []byte) bool {
-		entries[index-first] = bytes.Clone(entry)
-		return true
-	})
+// read returns the entries first to end-1, which are one bundle. If the bundle cannot be read, all are nil.
+func (f *fsck) read(first, end uint64) [][]byte {
+	n := first / tile.FullWidth
+	entries, err := f.entries.Entries(f.r, n, 0, int(end-first), math.MaxInt) //nolint:gosec // at most 256
 	if err == nil {
 		return entries
 	}
-	for i := range entries { // one by one: a scan ends at the first damage
-		key := pebbledb.Uint64Key(pebbledb.PrefixEntry, first+uint64(i))
-		value, closer, err := f.r.Get(key)
-		if err != nil {
-			f.report(key, "entry %d: %v", first+uint64(i), damagedIfMissing(err))
-			entries[i] = nil
-			continue
-		}
-		entries[i] = bytes.Clone(value)
-		if err := closer.Close(); err != nil {
-			f.report(key, "entry %d: %v", first+uint64(i), err)
-		}
-	}
-	return entries
+	f.report(pebbledb.Uint64Key(pebbledb.PrefixEntry, n), "entries %d to %d: %v", first, end-1, err)
+	return make([][]byte, end-first)
 }
 
 // tile reads a stored full tile, nil if it is missing or unreadable.
@@ -205,7 +234,7 @@ func (f *fsck) indexes(index uint64, entry []byte, hash proof.Hash) {
 	}
 	identity, err := f.Identity(entry)
 	if err != nil {
-		f.report(pebbledb.Uint64Key(pebbledb.PrefixEntry, index), "entry %d has no identity: %v", index, err)
+		f.report(pebbledb.Uint64Key(pebbledb.PrefixEntry, index/tile.FullWidth), "entry %d has no identity: %v", index, err)
 		return
 	}
 	key = pebbledb.HashKey(pebbledb.PrefixIdentity, identity)
@@ -222,18 +251,27 @@ func (f *fsck) indexes(index uint64, entry []byte, hash proof.Hash) {
 }
 
 func (f *fsck) hasLeafHash(index uint64, hash proof.Hash) bool {
-	entry, closer, err := f.r.Get(pebbledb.Uint64Key(pebbledb.PrefixEntry, index))
-	if err != nil {
-		return false
-	}
-	defer closer.Close()
-	return proof.LeafHash(entry) == hash
+	entry := f.entry(index)
+	return entry != nil && proof.LeafHash(entry) == hash
 }
 
-// strayEntries reports entries beyond the end.
+// entry returns one entry, nil if it is missing or unreadable.
+func (f *fsck) entry(index uint64) []byte {
+	if index >= f.result.Size {
+		return nil
+	}
+	i := int(index % tile.FullWidth) //nolint:gosec // below 256
+	entries, err := f.entries.Entries(f.r, index/tile.FullWidth, i, i+1, math.MaxInt)
+	if err != nil {
+		return nil
+	}
+	return entries[0]
+}
+
+// strayEntries reports bundles beyond the end.
 func (f *fsck) strayEntries() error {
-	return f.walk(pebbledb.PrefixEntry, f.result.Size, func(key, _ []byte) {
-		f.report(key, "beyond the end of the log, which is %d", f.result.Size)
+	return f.walk(pebbledb.PrefixEntry, f.result.Size/tile.FullWidth, func(key, _ []byte) {
+		f.report(key, "a full entry bundle in a log of size %d", f.result.Size)
 	})
 }
 
@@ -283,11 +321,10 @@ func (f *fsck) strayKeys(prefix byte, want uint64, keyOf func(entry []byte) ([32
 			return // reported above
 		}
 		index := binary.BigEndian.Uint64(value)
-		entry, closer, err := f.r.Get(pebbledb.Uint64Key(pebbledb.PrefixEntry, index))
-		if err != nil {
+		entry := f.entry(index)
+		if entry == nil {
 			return // as an entry it was reported, and beyond the end as a value
 		}
-		defer closer.Close()
 		if hash, err := keyOf(entry); err == nil && !bytes.Equal(hash[:], key[1:]) {
 			f.report(key, "says %d, but that entry has another key", index)
 		}

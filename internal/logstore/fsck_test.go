@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -70,7 +71,6 @@ func TestFsckNamesEveryDamage(t *testing.T) {
 	e := func(i uint64) []byte { return leaf("leaf %d", i).Entry }
 	hash := func(i uint64) [32]byte { return proof.LeafHash(e(i)) }
 	u64 := func(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
-	entryKey := func(i uint64) []byte { return pebbledb.Uint64Key(pebbledb.PrefixEntry, i) }
 	leafKey := func(i uint64) []byte { return pebbledb.HashKey(pebbledb.PrefixLeafHash, hash(i)) }
 	idKey := func(i uint64) []byte { return pebbledb.HashKey(pebbledb.PrefixIdentity, sha256.Sum256(e(i))) }
 	stray := sha256.Sum256([]byte("stray"))
@@ -88,8 +88,8 @@ func TestFsckNamesEveryDamage(t *testing.T) {
 		want [][]byte // the keys that must be named, and no others but the head
 	}{
 		{"entries flipped", func(t *testing.T, db *pebbledb.DB) {
-			flip(t, db, entryKey(5), 0)
-			flip(t, db, entryKey(65999), 3)
+			flipEntry(t, db, "leaf 5", "meaf 5")
+			flipEntry(t, db, "leaf 65999", "leag 65999")
 		}, [][]byte{
 			pebbledb.TileKey(0, 0), pebbledb.TileKey(1, 0), headKey,
 			pebbledb.HashKey(pebbledb.PrefixLeafHash, proof.LeafHash([]byte("meaf 5"))),
@@ -98,10 +98,11 @@ func TestFsckNamesEveryDamage(t *testing.T) {
 			pebbledb.HashKey(pebbledb.PrefixIdentity, sha256.Sum256([]byte("leag 65999"))),
 			leafKey(5), idKey(5), leafKey(65999), idKey(65999),
 		}},
-		{"entries missing", func(t *testing.T, db *pebbledb.DB) {
-			set(t, db, entryKey(7), nil)
-			set(t, db, entryKey(700), nil)
-		}, [][]byte{entryKey(7), entryKey(700)}},
+		{"a bundle without a place", func(t *testing.T, db *pebbledb.DB) { set(t, db, bundleKey(7), nil) }, [][]byte{bundleKey(7)}},
+		{"a bundle in another place", func(t *testing.T, db *pebbledb.DB) { flip(t, db, bundleKey(7), 7) }, [][]byte{bundleKey(7)}},
+		{"a length flipped", func(t *testing.T, db *pebbledb.DB) {
+			flipEntry(t, db, "\x00\x08leaf 700", "\x00\x09leaf 700")
+		}, [][]byte{bundleKey(700 / 256)}},
 		{"a tile flipped", func(t *testing.T, db *pebbledb.DB) { flip(t, db, pebbledb.TileKey(0, 3), 40) }, [][]byte{pebbledb.TileKey(0, 3)}},
 		{"a tile of level 1 flipped", func(t *testing.T, db *pebbledb.DB) { flip(t, db, pebbledb.TileKey(1, 0), 8191) }, [][]byte{pebbledb.TileKey(1, 0)}},
 		{"tiles missing", func(t *testing.T, db *pebbledb.DB) {
@@ -129,7 +130,7 @@ func TestFsckNamesEveryDamage(t *testing.T) {
 		{"an identity too many", func(t *testing.T, db *pebbledb.DB) {
 			set(t, db, pebbledb.HashKey(pebbledb.PrefixIdentity, stray), u64(9))
 		}, [][]byte{pebbledb.HashKey(pebbledb.PrefixIdentity, stray)}},
-		{"an entry too many", func(t *testing.T, db *pebbledb.DB) { set(t, db, entryKey(size+3), []byte("x")) }, [][]byte{entryKey(size + 3)}},
+		{"a bundle too many", func(t *testing.T, db *pebbledb.DB) { set(t, db, bundleKey(size/256), []byte("x")) }, [][]byte{bundleKey(size / 256)}},
 		{"the head flipped", func(t *testing.T, db *pebbledb.DB) { flip(t, db, headKey, 20) }, [][]byte{headKey}},
 		{"the head too short", func(t *testing.T, db *pebbledb.DB) { set(t, db, headKey, []byte("x")) }, [][]byte{headKey}},
 		{"bodies", func(t *testing.T, db *pebbledb.DB) {
@@ -167,6 +168,30 @@ func TestFsckNamesEveryDamage(t *testing.T) {
 
 var headKey = []byte("mhead")
 
+func bundleKey(n uint64) []byte { return pebbledb.Uint64Key(pebbledb.PrefixEntry, n) }
+
+// flipEntry replaces bytes in the files of entries, where they must be once.
+func flipEntry(t *testing.T, db *pebbledb.DB, from, to string) {
+	t.Helper()
+	names, err := db.FS().List(db.EntriesDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		f, err := db.FS().OpenReadWrite(db.FS().PathJoin(db.EntriesDir(), name), vfs.WriteCategoryUnspecified)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(f)
+		if at := bytes.Index(data, []byte(from)); at >= 0 && err == nil {
+			_, err = f.WriteAt([]byte(to), int64(at))
+		}
+		if err := errors.Join(err, f.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // master is a store of 66,000 leaves, built once.
 type master struct {
 	mem *vfs.MemFS
@@ -202,16 +227,21 @@ func (m *master) clone(t *testing.T) *pebbledb.DB {
 
 func TestDamagedLogIsNotOpened(t *testing.T) {
 	for name, harm := range map[string]func(*pebbledb.DB){
-		"the last entry is missing": func(db *pebbledb.DB) { set(t, db, pebbledb.Uint64Key(pebbledb.PrefixEntry, 65999), nil) },
-		"a late entry is missing":   func(db *pebbledb.DB) { set(t, db, pebbledb.Uint64Key(pebbledb.PrefixEntry, 65990), nil) },
-		"a late entry is changed":   func(db *pebbledb.DB) { set(t, db, pebbledb.Uint64Key(pebbledb.PrefixEntry, 65990), []byte("x")) },
+		"the last full bundle has no place": func(db *pebbledb.DB) { set(t, db, bundleKey(256), nil) },
+		"a late entry is changed":           func(db *pebbledb.DB) { flipEntry(t, db, "leaf 65990", "leaf 6599X") },
+		"a late length is changed":          func(db *pebbledb.DB) { flipEntry(t, db, "\x00\x0aleaf 65990", "\x00\x0bleaf 65990") },
+		"the last file is gone": func(db *pebbledb.DB) {
+			if err := db.FS().Remove(db.FS().PathJoin(db.EntriesDir(), "000000001.bundles")); err != nil {
+				t.Fatal(err)
+			}
+		},
 		"a tile on the edge is gone": func(db *pebbledb.DB) {
 			set(t, db, pebbledb.TileKey(0, 256), nil)
 		},
 		"the head is gone":    func(db *pebbledb.DB) { set(t, db, headKey, nil) },
-		"the head is another": func(db *pebbledb.DB) { set(t, db, headKey, make([]byte, 40)) },
-		"there is one entry more": func(db *pebbledb.DB) {
-			set(t, db, pebbledb.Uint64Key(pebbledb.PrefixEntry, 66000), []byte("x"))
+		"the head is another": func(db *pebbledb.DB) { set(t, db, headKey, make([]byte, 48)) },
+		"there is one bundle more": func(db *pebbledb.DB) {
+			set(t, db, bundleKey(257), []byte("x"))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -249,7 +279,11 @@ func TestFsckGoesOnAfterADamagedBlock(t *testing.T) {
 	if err != nil || len(tables) == 0 {
 		t.Fatal(tables, err)
 	}
-	for _, name := range tables {
+	files, err := filepath.Glob(filepath.Join(dir, "entries", "*"))
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
+	}
+	for _, name := range append(tables, files...) {
 		data, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
@@ -269,15 +303,6 @@ func TestFsckGoesOnAfterADamagedBlock(t *testing.T) {
 	r, found := fsck(t, db)
 	if r.Size != 5000 || len(found) < 100 {
 		t.Errorf("size %d with %d damages: %v", r.Size, len(found), found)
-	}
-	entries := 0
-	for _, d := range found {
-		if d.Key[0] == pebbledb.PrefixEntry && len(d.Key) == 9 {
-			entries++
-		}
-	}
-	if entries < 20 || entries > 4900 {
-		t.Errorf("%d entries reported as damaged", entries)
 	}
 	if testing.Verbose() {
 		fmt.Println(len(found), "damages, for example", found[0])

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"github.com/cityproof/cityproof/internal/entrystore"
 	"github.com/cityproof/cityproof/internal/pebbledb"
 	"github.com/cityproof/cityproof/internal/proof"
 	"github.com/cityproof/cityproof/internal/tile"
@@ -129,7 +130,10 @@ type Log struct {
 	opts  Options
 	queue *queue
 	head  atomic.Pointer[head]
-	edge  *tile.Edge // the writer's; ahead of head during a commit
+
+	// The writer's; ahead of head during a commit.
+	edge    *tile.Edge
+	entries *entrystore.Writer
 
 	stopOnce sync.Once
 	stop     chan struct{}
@@ -141,10 +145,11 @@ type head struct {
 	size    uint64
 	root    proof.Hash
 	partial [tile.Levels][]proof.Hash
+	entries *entrystore.View
 }
 
-func newHead(e *tile.Edge) *head {
-	h := &head{size: e.Size(), root: e.Root()}
+func newHead(e *tile.Edge, entries *entrystore.View) *head {
+	h := &head{size: e.Size(), root: e.Root(), entries: entries}
 	for l := range h.partial {
 		h.partial[l] = e.Partial(l)
 	}
@@ -155,19 +160,20 @@ func newHead(e *tile.Edge) *head {
 // rebuilt from entries and tiles, and its root compared with the stored one; a difference is a *DamagedError.
 func Open(db *pebbledb.DB, opts Options) (*Log, error) {
 	opts.setDefaults()
-	edge, err := rebuild(db.Reader())
+	edge, entries, err := rebuild(db)
 	if err != nil {
 		return nil, fmt.Errorf("opening the log: %w", err)
 	}
 	l := &Log{
-		db:    db,
-		opts:  opts,
-		queue: newQueue(&opts),
-		edge:  edge,
-		stop:  make(chan struct{}),
-		done:  make(chan struct{}),
+		db:      db,
+		opts:    opts,
+		queue:   newQueue(&opts),
+		edge:    edge,
+		entries: entrystore.NewWriter(entries),
+		stop:    make(chan struct{}),
+		done:    make(chan struct{}),
 	}
-	l.head.Store(newHead(edge))
+	l.head.Store(newHead(edge, entries))
 	if db.ReadOnly() {
 		l.queue.shut(pebbledb.ErrReadOnly)
 		close(l.done)
@@ -179,8 +185,11 @@ func Open(db *pebbledb.DB, opts Options) (*Log, error) {
 
 // Close ends the writer after its current commit. Groups still queued get ErrClosed. It does not close the database.
 func (l *Log) Close() {
-	l.stopOnce.Do(func() { close(l.stop) })
-	<-l.done
+	l.stopOnce.Do(func() {
+		close(l.stop)
+		<-l.done
+		_ = l.entries.Close() // all that counts in it is synced
+	})
 }
 
 // Head returns size and root of the durable tree. Everything below size can be read.

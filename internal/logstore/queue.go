@@ -14,6 +14,7 @@ import (
 type request struct {
 	group  Group
 	hashes []proof.Hash // leaf hashes, computed by the caller's goroutine: the writer is the bottleneck
+	known  []known      // by leaf; the writer fills it in
 	bytes  int
 	queued time.Time
 
@@ -39,6 +40,7 @@ func newRequest(g Group) (*request, error) {
 	r := &request{
 		group:  g,
 		hashes: make([]proof.Hash, n),
+		known:  make([]known, n),
 		bytes:  max(g.StageBytes, 0),
 		done:   make(chan struct{}),
 	}

@@ -25,53 +25,88 @@ var _ tile.Source = (*Log)(nil)
 
 // Entry returns the entry at index.
 func (l *Log) Entry(index uint64) ([]byte, error) {
-	if size, _ := l.Head(); index >= size {
-		return nil, fmt.Errorf("reading entry %d of %d: %w", index, size, ErrOutOfRange)
-	}
-	entry, err := l.db.Get(pebbledb.Uint64Key(pebbledb.PrefixEntry, index))
+	entries, err := l.Entries(index, 1)
 	if err != nil {
-		return nil, fmt.Errorf("reading entry %d: %w", index, damagedIfMissing(err))
+		return nil, err
 	}
-	return entry, nil
+	return entries[0], nil
 }
 
 // Entries returns the entries from first on, up to n of them. It returns fewer at the end of the log and when they are
-// more than MaxEntries or 8 MiB, but at least one if there is one.
+// more than MaxEntries or 8 MiB, but at least one if there is one. They are compared with the tree: bytes that are not
+// those that were appended are a *DamagedError.
 func (l *Log) Entries(first uint64, n int) ([][]byte, error) {
-	size, _ := l.Head()
-	if first >= size || n <= 0 {
-		return nil, fmt.Errorf("reading %d entries from %d of %d: %w", n, first, size, ErrOutOfRange)
+	h := l.head.Load()
+	if first >= h.size || n <= 0 {
+		return nil, fmt.Errorf("reading %d entries from %d of %d: %w", n, first, h.size, ErrOutOfRange)
 	}
-	end := first + min(uint64(n), MaxEntries, size-first)
+	end := first + min(uint64(n), MaxEntries, h.size-first)
 	entries := make([][]byte, 0, end-first)
-	bytes := 0
-	err := scanEntries(l.db.Reader(), first, end, func(_ uint64, entry []byte) bool {
-		if bytes += len(entry); bytes > maxEntriesBytes && len(entries) > 0 {
-			return false
+	left := maxEntriesBytes
+	for at := first; at < end; {
+		from := int(at % tile.FullWidth)
+		to := int(min(tile.FullWidth, uint64(from)+end-at)) //nolint:gosec // at most 256
+		part, err := l.readEntries(h, at/tile.FullWidth, from, to, left)
+		if err != nil {
+			return nil, err
 		}
-		entries = append(entries, append([]byte(nil), entry...))
-		return true
-	})
-	if err != nil {
-		return nil, err
+		for _, entry := range part {
+			if left -= len(entry); left < 0 && len(entries) > 0 {
+				return entries, nil
+			}
+			entries = append(entries, entry)
+		}
+		at += uint64(len(part))
+		if len(part) < to-from {
+			break
+		}
 	}
 	return entries, nil
 }
 
-// Bundle returns the entry bundle n of the given width, 1 to 256, as c2sp.org/tlog-tiles serves it.
+// readEntries reads entries of one bundle, as entrystore.View.Entries does, and compares them with the tree.
+func (l *Log) readEntries(h *head, n uint64, from, to, maxBytes int) ([][]byte, error) {
+	entries, err := h.entries.Entries(l.db.Reader(), n, from, to, maxBytes)
+	if err != nil {
+		return nil, fmt.Errorf("reading entries: %w", damaged(err))
+	}
+	if err := l.compare(n, from, entries); err != nil {
+		return nil, fmt.Errorf("reading entries: %w", err)
+	}
+	return entries, nil
+}
+
+// compare checks entries of bundle n, from its entry number from on, against the leaf hashes of the tree.
+func (l *Log) compare(n uint64, from int, entries [][]byte) error {
+	hashes, err := l.Tile(context.Background(), 0, n, from+len(entries))
+	if err != nil {
+		return err
+	}
+	for i, entry := range entries {
+		if proof.LeafHash(entry) != hashes[from+i] {
+			return &DamagedError{Detail: fmt.Sprintf("entry %d does not have the leaf hash of the tree", n*tile.FullWidth+uint64(from+i))} //nolint:gosec // not negative
+		}
+	}
+	return nil
+}
+
+// Bundle returns the entry bundle n of the given width, 1 to 256, as c2sp.org/tlog-tiles serves it. It is compared with
+// the tree as Entries are.
 func (l *Log) Bundle(n uint64, width int) ([]byte, error) {
 	id := tile.ID{Entries: true, Index: n, Width: width}
-	if size, _ := l.Head(); !covered(0, n, width, size) {
+	h := l.head.Load()
+	if !covered(0, n, width, h.size) {
 		return nil, fmt.Errorf("reading an entry bundle: %w", ErrOutOfRange)
 	}
-	var data []byte
-	var appendErr error
-	first := n * tile.FullWidth
-	err := scanEntries(l.db.Reader(), first, first+uint64(width), func(_ uint64, entry []byte) bool {
-		data, appendErr = tile.AppendEntry(data, entry)
-		return appendErr == nil
-	})
-	if err := errors.Join(err, appendErr); err != nil {
+	data, err := h.entries.Bundle(l.db.Reader(), n, width)
+	if err != nil {
+		return nil, fmt.Errorf("reading %v: %w", id, damaged(err))
+	}
+	entries, err := tile.ParseBundle(data, width)
+	if err != nil {
+		return nil, fmt.Errorf("reading %v: %w", id, &DamagedError{Detail: err.Error()})
+	}
+	if err := l.compare(n, 0, entries); err != nil {
 		return nil, fmt.Errorf("reading %v: %w", id, err)
 	}
 	return data, nil
@@ -182,38 +217,4 @@ func (l *Log) Root(ctx context.Context, size uint64) (proof.Hash, error) {
 		return h.root, nil
 	}
 	return tile.Root(ctx, l, size)
-}
-
-// scanEntries calls f with the entries of the indices first to end-1, until it returns false. The slice is valid only
-// during the call. A missing entry is an error.
-func scanEntries(r pebble.Reader, first, end uint64, f func(index uint64, entry []byte) bool) (err error) {
-	it, err := r.NewIter(&pebble.IterOptions{
-		LowerBound: pebbledb.Uint64Key(pebbledb.PrefixEntry, first),
-		UpperBound: pebbledb.Uint64Key(pebbledb.PrefixEntry, end),
-	})
-	if err != nil {
-		return fmt.Errorf("reading entries from %d: %w", first, err)
-	}
-	defer func() { err = errors.Join(err, it.Close()) }()
-	at := first
-	for it.First(); it.Valid(); it.Next() {
-		if len(it.Key()) != 9 || binary.BigEndian.Uint64(it.Key()[1:]) != at {
-			break
-		}
-		entry, err := it.ValueAndErr()
-		if err != nil {
-			return fmt.Errorf("reading entry %d: %w", at, err)
-		}
-		if !f(at, entry) {
-			return nil
-		}
-		at++
-	}
-	if err := it.Error(); err != nil {
-		return fmt.Errorf("reading entry %d: %w", at, err)
-	}
-	if at != end {
-		return fmt.Errorf("reading entry %d: %w", at, &DamagedError{Detail: "missing"})
-	}
-	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -149,6 +150,9 @@ func Open(dir string, opts Options) (_ *DB, err error) {
 		if opts.ReadOnly {
 			return nil, fmt.Errorf("%s is not a data directory: it has no %s file", dir, formatName)
 		}
+		if err := makeDir(opts.FS, db.EntriesDir()); err != nil {
+			return nil, fmt.Errorf("creating the data directory %s: %w", dir, err)
+		}
 		if err := writeFormat(opts.FS, dir); err != nil {
 			return nil, err
 		}
@@ -230,6 +234,12 @@ func (d *DB) Halt(cause error) { d.fence.halt(cause) }
 
 // ReadOnly says whether the database was opened read-only.
 func (d *DB) ReadOnly() bool { return d.readOnly }
+
+// FS is the file system that holds the data directory.
+func (d *DB) FS() vfs.FS { return d.fs }
+
+// EntriesDir is where package entrystore keeps its files.
+func (d *DB) EntriesDir() string { return d.fs.PathJoin(d.dir, entriesName) }
 
 // Reader gives read access to everything committed, and, for the instant of a sync, to what is just being committed:
 // a value that was not read through the batch may be one whose commit then fails.
@@ -329,10 +339,36 @@ func (d *DB) Checkpoint(destDir string) error {
 	if err := d.fence.err(); err != nil {
 		return fmt.Errorf("writing a backup: %w", err)
 	}
+	if err := d.copyEntries(d.fs.PathJoin(destDir, entriesName)); err != nil {
+		return fmt.Errorf("writing a backup to %s: %w", destDir, err)
+	}
 	if err := writeFormat(d.fs, destDir); err != nil {
 		return fmt.Errorf("writing a backup: %w", err)
 	}
 	return nil
+}
+
+// copyEntries copies the entry files, after the database that says how far they count. All but the last are full and never
+// written again, so a link will do; the last one may grow meanwhile, and the copy must not.
+func (d *DB) copyEntries(destDir string) error {
+	names, err := d.fs.List(d.EntriesDir())
+	if err != nil {
+		return err
+	}
+	if err := makeDir(d.fs, destDir); err != nil {
+		return err
+	}
+	slices.Sort(names)
+	for i, name := range names {
+		copyFile := vfs.LinkOrCopy
+		if i == len(names)-1 {
+			copyFile = vfs.Copy
+		}
+		if err := copyFile(d.fs, d.fs.PathJoin(d.EntriesDir(), name), d.fs.PathJoin(destDir, name)); err != nil {
+			return err
+		}
+	}
+	return syncDir(d.fs, destDir)
 }
 
 // CompactAll rewrites the whole database into its lowest level, for measurements and after large deletions.

@@ -114,7 +114,8 @@ func TestSecondOpenerIsRefused(t *testing.T) {
 
 func TestFormatIsChecked(t *testing.T) {
 	for _, tc := range []struct{ name, content, want string }{
-		{"newer", "cityproof-data 2\n", "knows only 1"},
+		{"newer", "cityproof-data 3\n", "knows only 2"},
+		{"older, of no release", "cityproof-data 1\n", "knows only 2"},
 		{"zero", "cityproof-data 0\n", "not a data format"},
 		{"leading zero", "cityproof-data 01\n", "not a data format"},
 		{"no newline", "cityproof-data 1", "not a data format"},
@@ -141,11 +142,20 @@ func TestFormatIsChecked(t *testing.T) {
 		_, err := pebbledb.Open(dir, pebbledb.Options{})
 		wantError(t, err, "no FORMAT file")
 	})
+	t.Run("without entries", func(t *testing.T) {
+		dir := t.TempDir()
+		closeDB(t, open(t, dir, pebbledb.Options{}))
+		if err := os.Remove(filepath.Join(dir, "entries")); err != nil {
+			t.Fatal(err)
+		}
+		_, err := pebbledb.Open(dir, pebbledb.Options{})
+		wantError(t, err, "restore it from a whole backup")
+	})
 	t.Run("content", func(t *testing.T) {
 		dir := t.TempDir()
 		closeDB(t, open(t, dir, pebbledb.Options{}))
 		got, err := os.ReadFile(filepath.Join(dir, "FORMAT"))
-		if err != nil || string(got) != "cityproof-data 1\n" {
+		if err != nil || string(got) != "cityproof-data 2\n" {
 			t.Errorf("FORMAT = %q, %v", got, err)
 		}
 	})

@@ -15,11 +15,12 @@ const (
 	formatName   = "FORMAT"
 	lockName     = "LOCK"
 	pebbleName   = "pebble"
+	entriesName  = "entries"
 	formatPrefix = "cityproof-data "
 
 	// formatVersion is the only layout this program reads and writes. A change of it needs a migration that ends with a
 	// full fsck: a log lost its rows in one that did not (incident 7).
-	formatVersion = 1
+	formatVersion = 2
 )
 
 // maxFormatFile bounds what is read of a file that should hold 17 bytes.
@@ -50,6 +51,9 @@ func checkFormat(fsys vfs.FS, dir string) (created bool, err error) {
 	if version != formatVersion {
 		return false, fmt.Errorf("%s has data format %d, this program knows only %d: run the version of cityproof that wrote it, "+
 			"or a newer one", dir, version, formatVersion)
+	}
+	if _, err := fsys.Stat(fsys.PathJoin(dir, entriesName)); errors.Is(err, fs.ErrNotExist) {
+		return false, fmt.Errorf("%s has no directory %s: it was changed by hand or copied in part; restore it from a whole backup", dir, entriesName)
 	}
 	return true, nil
 }

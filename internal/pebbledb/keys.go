@@ -7,7 +7,7 @@ import "encoding/binary"
 const (
 	PrefixAttachment = 'a' // + SHA-256: attachment
 	PrefixBody       = 'b' // + SHA-256: body
-	PrefixEntry      = 'e' // + u64 index: entry
+	PrefixEntry      = 'e' // + u64 n: where entry bundle n lies
 	PrefixLeafHash   = 'h' // + leaf hash: u64 index
 	PrefixIdentity   = 'i' // + identity: u64 index
 	PrefixMeta       = 'm' // + name: small facts about the store itself

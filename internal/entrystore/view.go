@@ -185,7 +185,7 @@ func (v *View) read(n, off uint64, length int) ([]byte, error) {
 	_, err = f.ReadAt(data, int64(off)) //nolint:gosec // a file has at most 4.3 GB
 	if cerr := f.Close(); err == nil || errors.Is(err, io.EOF) {
 		if errors.Is(err, io.EOF) {
-			return nil, &DamagedError{n, fmt.Sprintf("its file ends before byte %d", off+uint64(length))}
+			return nil, &DamagedError{n, fmt.Sprintf("its file ends before byte %d", off+uint64(length))} //nolint:gosec // length is not negative
 		}
 		err = cerr
 	}

@@ -261,7 +261,7 @@ func (c *commit) putIndexes(b *pebble.Batch) error {
 	var value [8]byte
 	for i := range c.leaves {
 		leaf := &c.leaves[i]
-		binary.BigEndian.PutUint64(value[:], index+uint64(i)) //nolint:gosec // not negative
+		binary.BigEndian.PutUint64(value[:], index+uint64(i))
 		key[0] = pebbledb.PrefixIdentity
 		copy(key[1:], leaf.Identity[:])
 		if err := b.Set(key[:], value[:], nil); err != nil {
@@ -286,7 +286,7 @@ func (c *commit) putTiles(b *pebble.Batch) error {
 	for i := range c.leaves {
 		for _, full := range c.log.edge.Append(c.leaves[i].hash) {
 			data = tile.AppendTile(data[:0], full.Hashes)
-			if err := b.Set(pebbledb.TileKey(uint8(full.ID.Level), full.ID.Index), data, nil); err != nil { //nolint:gosec // below tile.Levels
+			if err := b.Set(pebbledb.TileKey(uint8(full.ID.Level), full.ID.Index), data, nil); err != nil {
 				return fmt.Errorf("storing %v: %w", full.ID, err)
 			}
 		}

@@ -100,13 +100,13 @@ func EachEntry(ctx context.Context, db *pebbledb.DB, r pebble.Reader, f func(ind
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("reading entries from %d: %w", first, err)
 		}
-		width := int(min(tile.FullWidth, head.size-first)) //nolint:gosec // at most 256
+		width := int(min(tile.FullWidth, head.size-first))
 		entries, err := view.Entries(r, first/tile.FullWidth, 0, width, math.MaxInt)
 		if err != nil {
 			return damaged(err)
 		}
 		for i, entry := range entries {
-			if err := f(first+uint64(i), entry); err != nil { //nolint:gosec // not negative
+			if err := f(first+uint64(i), entry); err != nil {
 				return err
 			}
 		}
@@ -188,7 +188,7 @@ func (f *fsck) bundle(edge *tile.Edge, first, end uint64) {
 // read returns the entries first to end-1, which are one bundle. If the bundle cannot be read, all are nil.
 func (f *fsck) read(first, end uint64) [][]byte {
 	n := first / tile.FullWidth
-	entries, err := f.entries.Entries(f.r, n, 0, int(end-first), math.MaxInt) //nolint:gosec // at most 256
+	entries, err := f.entries.Entries(f.r, n, 0, int(end-first), math.MaxInt)
 	if err == nil {
 		return entries
 	}
@@ -260,7 +260,7 @@ func (f *fsck) entry(index uint64) []byte {
 	if index >= f.result.Size {
 		return nil
 	}
-	i := int(index % tile.FullWidth) //nolint:gosec // below 256
+	i := int(index % tile.FullWidth)
 	entries, err := f.entries.Entries(f.r, index/tile.FullWidth, i, i+1, math.MaxInt)
 	if err != nil {
 		return nil

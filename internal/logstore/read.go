@@ -45,7 +45,7 @@ func (l *Log) Entries(first uint64, n int) ([][]byte, error) {
 	left := maxEntriesBytes
 	for at := first; at < end; {
 		from := int(at % tile.FullWidth)
-		to := int(min(tile.FullWidth, uint64(from)+end-at)) //nolint:gosec // at most 256
+		to := int(min(tile.FullWidth, uint64(from)+end-at))
 		part, err := l.readEntries(h, at/tile.FullWidth, from, to, left)
 		if err != nil {
 			return nil, err
@@ -84,7 +84,7 @@ func (l *Log) compare(n uint64, from int, entries [][]byte) error {
 	}
 	for i, entry := range entries {
 		if proof.LeafHash(entry) != hashes[from+i] {
-			return &DamagedError{Detail: fmt.Sprintf("entry %d does not have the leaf hash of the tree", n*tile.FullWidth+uint64(from+i))} //nolint:gosec // not negative
+			return &DamagedError{Detail: fmt.Sprintf("entry %d does not have the leaf hash of the tree", n*tile.FullWidth+uint64(from+i))}
 		}
 	}
 	return nil

@@ -69,13 +69,13 @@ func (r *real) model(note []byte) mnote {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	for h := newHist(uint8(v.Checkpoint.Size), 0); h.size() == uint8(v.Checkpoint.Size); h++ { //nolint:gosec // at most maxSize
+	for h := newHist(uint8(v.Checkpoint.Size), 0); h.size() == uint8(v.Checkpoint.Size); h++ {
 		if h.root() != v.Checkpoint.Root {
 			continue
 		}
 		for _, s := range v.Log {
 			if s.Timestamp != 0 {
-				return newNote(h, uint8((int64(s.Timestamp)-noon.Unix())/3600)) //nolint:gosec // 0 or 1
+				return newNote(h, uint8((int64(s.Timestamp)-noon.Unix())/3600))
 			}
 		}
 	}

@@ -33,12 +33,12 @@ func (p protocol) search(look ...wrong) found {
 				return
 			}
 			seen[w] = true
-			queue, came = append(queue, w), append(came, from{int32(at), a}) //nolint:gosec // far below 2^31
+			queue, came = append(queue, w), append(came, from{int32(at), a})
 			if !bad {
 				return
 			}
 			out.bad = was
-			for i := int32(len(queue) - 1); came[i].parent >= 0; i = came[i].parent { //nolint:gosec // as above
+			for i := int32(len(queue) - 1); came[i].parent >= 0; i = came[i].parent {
 				out.path = append(out.path, came[i].action)
 			}
 			slices.Reverse(out.path)

@@ -40,7 +40,7 @@ func InclusionProof(ctx context.Context, src Source, index, size uint64) ([]proo
 		return nil, fmt.Errorf("building inclusion proof: no index %d in size %d", index, size)
 	}
 	// RFC 6962, section 2.1.1, from the root down: at each split the half without the leaf is a sibling.
-	var path []span
+	path := make([]span, 0, proof.MaxPath)
 	for s := (span{0, size}); s.end-s.start > 1; {
 		left, right := s.split()
 		if index < left.end {
@@ -49,7 +49,8 @@ func InclusionProof(ctx context.Context, src Source, index, size uint64) ([]proo
 			path, s = append(path, left), right
 		}
 	}
-	hashes, err := newReader(src, size).hashes(ctx, path)
+	r := newReader(src, size)
+	hashes, err := r.hashes(ctx, path)
 	if err != nil {
 		return nil, fmt.Errorf("building inclusion proof of %d in size %d: %w", index, size, err)
 	}
@@ -67,7 +68,7 @@ func ConsistencyProof(ctx context.Context, src Source, oldSize, newSize uint64) 
 		return nil, nil
 	}
 	// RFC 6962, section 2.1.2, from the root down, following the old tree's right end.
-	var path []span
+	path := make([]span, 0, proof.MaxPath+1)
 	s := span{0, newSize}
 	for s.end != oldSize {
 		left, right := s.split()
@@ -80,7 +81,8 @@ func ConsistencyProof(ctx context.Context, src Source, oldSize, newSize uint64) 
 	if s.start != 0 {
 		path = append(path, s) // otherwise it is the whole old tree, whose root the verifier has
 	}
-	hashes, err := newReader(src, newSize).hashes(ctx, path)
+	r := newReader(src, newSize)
+	hashes, err := r.hashes(ctx, path)
 	if err != nil {
 		return nil, fmt.Errorf("building consistency proof of %d with %d: %w", oldSize, newSize, err)
 	}
@@ -100,13 +102,25 @@ func (s span) split() (left, right span) {
 
 // reader computes subtree hashes of one tree and asks for each tile once.
 type reader struct {
-	src   Source
-	size  uint64
-	tiles map[ID][]proof.Hash
+	src      Source
+	expanded ExpandedSource // src, if it is one
+	size     uint64
+
+	// tiles[:n] are those that were read. The subtrees of a proof that lie inside one tile of a level all lie in the same
+	// one, the subtree at the right edge of the tree takes one tile of each level more: so there are never more.
+	tiles [2 * Levels]readTile
+	n     int
 }
 
-func newReader(src Source, size uint64) *reader {
-	return &reader{src: src, size: size, tiles: make(map[ID][]proof.Hash)}
+type readTile struct {
+	level int
+	index uint64
+	nodes *Expanded
+}
+
+func newReader(src Source, size uint64) reader {
+	expanded, _ := src.(ExpandedSource)
+	return reader{src: src, expanded: expanded, size: size}
 }
 
 // hashes returns the hashes of spans collected from the root down in the order of a proof, from the leaf up.
@@ -124,20 +138,20 @@ func (r *reader) hashes(ctx context.Context, path []span) ([]proof.Hash, error) 
 
 // hash returns the root of the subtree over s.
 func (r *reader) hash(ctx context.Context, s span) (proof.Hash, error) {
-	// Perfect subtrees from left to right, each as large as fits, folded from the right.
-	var parts []proof.Hash
-	for s.start < s.end {
-		level := bits.Len64(s.end-s.start) - 1
-		h, err := r.perfect(ctx, level, s.start>>level)
-		if err != nil {
+	// Perfect subtrees from right to left, each as large as fits, folded as they come: the length has a bit for each.
+	var h proof.Hash
+	for rest := s.end - s.start; rest != 0; rest &= rest - 1 {
+		level := bits.TrailingZeros64(rest)
+		start := s.start + rest&^(1<<level)
+		left, err := r.perfect(ctx, level, start>>level)
+		switch {
+		case err != nil:
 			return proof.Hash{}, err
+		case rest == s.end-s.start:
+			h = left
+		default:
+			h = proof.NodeHash(left, h)
 		}
-		parts = append(parts, h)
-		s.start += 1 << level
-	}
-	h := parts[len(parts)-1]
-	for _, left := range slices.Backward(parts[:len(parts)-1]) {
-		h = proof.NodeHash(left, h)
 	}
 	return h, nil
 }
@@ -146,33 +160,47 @@ func (r *reader) hash(ctx context.Context, s span) (proof.Hash, error) {
 func (r *reader) perfect(ctx context.Context, level int, index uint64) (proof.Hash, error) {
 	// It spans 1<<inner hashes of one tile.
 	tileLevel, inner := level/Height, level%Height
-	first := index << inner
-	hashes, err := r.tile(ctx, tileLevel, first/FullWidth)
+	perTile := uint64(FullWidth >> inner)
+	nodes, err := r.tile(ctx, tileLevel, index/perTile)
 	if err != nil {
 		return proof.Hash{}, err
 	}
-	var fold proof.Range
-	for _, h := range hashes[first%FullWidth:][:1<<inner] {
-		fold.Append(h)
-	}
-	return fold.Root(), nil
+	return nodes.Subtree(inner, int(index%perTile)), nil //nolint:gosec // below 256
 }
 
-func (r *reader) tile(ctx context.Context, level int, index uint64) ([]proof.Hash, error) {
+func (r *reader) tile(ctx context.Context, level int, index uint64) (*Expanded, error) {
+	for i := range r.tiles[:r.n] {
+		if t := &r.tiles[i]; t.level == level && t.index == index {
+			return t.nodes, nil
+		}
+	}
 	id, ok := At(level, index, r.size)
 	if !ok {
 		panic(fmt.Sprintf("tile: size %d has no tile %d at level %d", r.size, index, level))
 	}
-	if hashes, ok := r.tiles[id]; ok {
-		return hashes, nil
-	}
-	hashes, err := r.src.Tile(ctx, id.Level, id.Index, id.Width)
+	nodes, err := r.read(ctx, id)
 	if err != nil {
 		return nil, fmt.Errorf("reading %v: %w", id, err)
 	}
-	if len(hashes) != id.Width {
-		return nil, fmt.Errorf("reading %v: source gave %d hashes, want %d", id, len(hashes), id.Width)
+	r.tiles[r.n] = readTile{level: level, index: index, nodes: nodes}
+	r.n++
+	return nodes, nil
+}
+
+func (r *reader) read(ctx context.Context, id ID) (*Expanded, error) {
+	if r.expanded != nil {
+		nodes, err := r.expanded.Expanded(ctx, id.Level, id.Index, id.Width)
+		if err == nil && len(nodes.hashes) < id.Width {
+			err = fmt.Errorf("source gave %d hashes, want %d", len(nodes.hashes), id.Width)
+		}
+		return nodes, err
 	}
-	r.tiles[id] = hashes
-	return hashes, nil
+	hashes, err := r.src.Tile(ctx, id.Level, id.Index, id.Width)
+	if err != nil {
+		return nil, err
+	}
+	if len(hashes) != id.Width {
+		return nil, fmt.Errorf("source gave %d hashes, want %d", len(hashes), id.Width)
+	}
+	return NewExpanded(hashes), nil
 }

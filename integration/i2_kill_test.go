@@ -19,7 +19,7 @@ import (
 // before the call is done.
 func (n *process) killAt(calls, path string) {
 	n.t.Helper()
-	cmd := exec.Command("strace", "-f", "-p", fmt.Sprint(n.cmd.Process.Pid), "-o", os.DevNull, //nolint:gosec // a test's own
+	cmd := exec.Command("strace", "-f", "-p", fmt.Sprint(n.cmd.Process.Pid), "-o", os.DevNull,
 		"-P", path, "-e", "trace="+calls, "-e", "inject="+calls+":signal=KILL")
 	stderr, err := cmd.StderrPipe()
 	if err == nil {

@@ -82,7 +82,7 @@ func (a *App) runVerify(v *verifier, files []string) error {
 		if err != nil {
 			return err
 		}
-		res := judgeReceipt(file, r, trust, v.entry != "" && r.Body == nil)
+		res := judgeReceipt(file, r, trust, v.entry != "" && v.body == "")
 		all = append(all, res)
 		if graver(res.code, worst.code) {
 			worst = res

@@ -109,6 +109,12 @@ func TestVerifyBareProof(t *testing.T) {
 	run(t, append(args, "--entry", entry, "--body", other)...).exit(t, 1, "FALSE")
 	run(t, append(args, "--entry", body)...).exit(t, 1, "FALSE")
 	run(t, "verify", proof, proof, "--trust", trust, "--entry", entry).exit(t, 2, "belong to one proof")
+	// What is no proof is said to be none, with an entry and without a body too.
+	for _, damaged := range []string{"c2sp.org/tlog-proof@v1\n", "c2sp.org/tlog-proof@v1\nindex x\n\n"} {
+		bad := []string{"verify", write(t, dir, "bad.tlog-proof", []byte(damaged)), "--trust", trust, "--entry", entry}
+		run(t, bad...).exit(t, 1, "FALSE", "parsing tlog-proof")
+		run(t, append(bad, "--body", body)...).exit(t, 1, "FALSE", "parsing tlog-proof")
+	}
 }
 
 func TestVerifyJSON(t *testing.T) {

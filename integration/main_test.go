@@ -82,6 +82,16 @@ func (p *place) write(name, content string) string {
 // must runs a program and wants its exit code. It returns what was printed.
 func (p *place) must(want int, program string, args ...string) string {
 	p.t.Helper()
+	out, got := p.run(program, args...)
+	if got != want {
+		p.t.Fatalf("%s %q: exit code %d, want %d\n%s", filepath.Base(program), args, got, want, out)
+	}
+	return out
+}
+
+// run runs a program. It returns what was printed and the exit code.
+func (p *place) run(program string, args ...string) (string, int) {
+	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args...)
@@ -92,10 +102,7 @@ func (p *place) must(want int, program string, args ...string) string {
 	if err != nil && !errors.As(err, &exit) {
 		p.t.Fatalf("running %s %q: %v", filepath.Base(program), args, err)
 	}
-	if got := cmd.ProcessState.ExitCode(); got != want {
-		p.t.Fatalf("%s %q: exit code %d, want %d\n%s", filepath.Base(program), args, got, want, out)
-	}
-	return string(out)
+	return string(out), cmd.ProcessState.ExitCode()
 }
 
 // refused runs the node with arguments that must fail, and wants each of the words in what it says.

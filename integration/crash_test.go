@@ -61,7 +61,7 @@ func TestI1T44NothingReceiptedIsLostWhenTheNodeIsKilled(t *testing.T) {
 	}
 	p.must(0, cityproof, "audit", n.http, "--trust", p.trust)
 	n.stop()
-	if out := p.must(0, cityproofNode, "fsck", "--config", p.config); !strings.Contains(out, fmt.Sprintf("good: %d entries", len(entries))) {
+	if out := p.must(0, cityproofNode, "fsck", "--deep", "--config", p.config); !strings.Contains(out, fmt.Sprintf("good: %d entries", len(entries))) {
 		t.Errorf("fsck says %q", out)
 	}
 }

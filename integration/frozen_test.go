@@ -197,7 +197,7 @@ func (p *place) fsckIs(size int64, root string, bodies int) {
 		Bodies  int
 		Damages []string
 	}
-	out := p.must(0, cityproofNode, "fsck", "--config", p.config, "--json")
+	out := p.must(0, cityproofNode, "fsck", "--deep", "--config", p.config, "--json")
 	if err := json.Unmarshal([]byte(out), &got); err != nil {
 		p.t.Fatalf("fsck says %q: %v", out, err)
 	}

@@ -121,7 +121,7 @@ func TestBackupAndRestore(t *testing.T) {
 	if out := p.must(0, cityproofNode, "restore", backup, "--config", p.config); strings.Contains(out, "only serve readers") {
 		t.Errorf("restoring a backup of the newest data says %q", out)
 	}
-	p.must(0, cityproofNode, "fsck", "--config", p.config, "--json")
+	p.must(0, cityproofNode, "fsck", "--deep", "--config", p.config, "--json")
 	n = p.start(true)
 	later := p.write("later.yaml", notice("A report after the backup."))
 	p.publish(n, later)

@@ -161,28 +161,45 @@ func walk(ctx context.Context, r pebble.Reader, prefix byte, f func(key []byte, 
 	return nil
 }
 
-// Check hashes every body and attachment and calls report for each that does not match its key or cannot be read, and for
-// each that is still here although it is marked as erased. It returns how many it looked at. A damaged table can hide the
-// keys behind it; then report gets the bare prefix.
-func Check(ctx context.Context, r pebble.Reader, report func(key []byte, err error)) (checked uint64, err error) {
-	for _, prefix := range []byte{pebbledb.PrefixAttachment, pebbledb.PrefixBody} {
-		err := walk(ctx, r, prefix, func(key []byte, value func() ([]byte, error)) {
-			checked++
-			if err := checkOne(r, key, value); err != nil {
-				report(bytes.Clone(key), err)
-			}
-		})
-		switch {
-		case ctx.Err() != nil:
-			return checked, err
-		case err != nil:
-			report([]byte{prefix}, err)
-		}
-	}
-	return checked, nil
+// Checked says what Check looked at.
+type Checked struct {
+	Count uint64 // bodies and attachments
+	Bytes int    // their sum
+	Next  []byte // where to go on; nil at the end of the span
 }
 
-func checkOne(r pebble.Reader, key []byte, value func() ([]byte, error)) error {
+// Check hashes the bodies and attachments whose keys lie in span, and calls report for each that does not match its key or
+// cannot be read, and for each that is still here although it is marked as erased. With maxBytes above 0 it stops after as
+// many bytes or 1,024 keys, so that nobody has to wait for its iterator. An error says that a damaged table hides what comes
+// after Next.
+//
+// If r is not a snapshot, content that is being erased at that very moment may be reported: look again before believing it.
+func Check(ctx context.Context, r pebble.Reader, span pebbledb.Span, maxBytes int, report func(key []byte, err error)) (c Checked, err error) {
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: span.Start, UpperBound: span.End})
+	if err != nil {
+		return c, fmt.Errorf("walking content: %w", err)
+	}
+	defer func() { err = errors.Join(err, it.Close()) }()
+	c.Next = span.Start
+	for it.First(); it.Valid(); it.Next() {
+		if maxBytes > 0 && (c.Bytes >= maxBytes || c.Count >= 1024) || ctx.Err() != nil {
+			c.Next = bytes.Clone(it.Key())
+			return c, ctx.Err()
+		}
+		c.Count++
+		if err := checkOne(r, it.Key(), it.ValueAndErr, &c.Bytes); err != nil {
+			report(bytes.Clone(it.Key()), err)
+		}
+		c.Next = append(bytes.Clone(it.Key()), 0)
+	}
+	if err := it.Error(); err != nil {
+		return c, fmt.Errorf("walking content: %w", err)
+	}
+	c.Next = nil
+	return c, nil
+}
+
+func checkOne(r pebble.Reader, key []byte, value func() ([]byte, error), size *int) error {
 	if len(key) != 1+sha256.Size {
 		return fmt.Errorf("key of %d bytes", len(key))
 	}
@@ -190,6 +207,7 @@ func checkOne(r pebble.Reader, key []byte, value func() ([]byte, error)) error {
 	if err != nil {
 		return err
 	}
+	*size += len(content)
 	if got := sha256.Sum256(content); got != [32]byte(key[1:]) {
 		return &DamagedError{Key: bytes.Clone(key), Got: got}
 	}

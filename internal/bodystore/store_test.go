@@ -108,14 +108,15 @@ func TestDamagedIsNeverReturned(t *testing.T) {
 		t.Errorf("Body of damaged content = %q, %v, want DamagedError", got, err)
 	}
 	var reports int
-	n, err := bodystore.Check(context.Background(), db.Reader(), func(key []byte, err error) {
+	all := pebbledb.Span{Start: []byte{pebbledb.PrefixAttachment}, End: []byte{pebbledb.PrefixBody + 1}}
+	got, err := bodystore.Check(context.Background(), db.Reader(), all, 0, func(key []byte, err error) {
 		reports++
 		if !errors.As(err, &damaged) || !bytes.Equal(key[1:], hash[:]) {
 			t.Errorf("Check reported %x: %v", key, err)
 		}
 	})
-	if err != nil || n != 1 || reports != 1 {
-		t.Errorf("Check = %d, %v with %d reports", n, err, reports)
+	if err != nil || got.Count != 1 || got.Next != nil || reports != 1 {
+		t.Errorf("Check = %+v, %v with %d reports", got, err, reports)
 	}
 }
 

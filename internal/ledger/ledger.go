@@ -160,7 +160,7 @@ func (l *Ledger) contradiction(ctx context.Context, last checkpoint.Checkpoint, 
 	}
 	if root != last.Root {
 		return fmt.Sprintf("the data have root %s at size %d, but root %s is signed: the data directory belongs to another history, or is damaged. "+
-			"Put back the data directory that was signed, or run fsck; do not delete state/", root, last.Size, last.Root), nil
+			"Put back the data directory that was signed, or run fsck --deep; do not delete state/", root, last.Size, last.Root), nil
 	}
 	return staleState(last, stored)
 }

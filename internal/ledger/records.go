@@ -68,7 +68,7 @@ func (r revision) format() []byte {
 
 func parseRevision(key, value []byte) (revision, error) {
 	if len(value) != revisionSize || int(value[40]) >= len(operations) {
-		return revision{}, fmt.Errorf("record %x is damaged: run cityproof-node fsck", key)
+		return revision{}, fmt.Errorf("record %x is damaged: run cityproof-node fsck --deep", key)
 	}
 	return revision{
 		Number:    binary.BigEndian.Uint32(key[1+subjectSize:]),
@@ -259,7 +259,7 @@ func parseStored(r pebble.Reader, hash [32]byte) (*declarationv1.Body, error) {
 		if _, c, gone := r.Get(pebbledb.HashKey(pebbledb.PrefixErased, hash)); gone == nil {
 			return nil, c.Close()
 		}
-		return nil, fmt.Errorf("body %x is missing: run cityproof-node fsck", hash)
+		return nil, fmt.Errorf("body %x is missing: run cityproof-node fsck --deep", hash)
 	}
 	if err != nil {
 		return nil, err

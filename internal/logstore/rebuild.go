@@ -22,7 +22,7 @@ type DamagedError struct {
 
 // Error implements error.
 func (e *DamagedError) Error() string {
-	return "the stored log is damaged (run fsck, then restore from a backup or a mirror): " + e.Detail
+	return "the stored log is damaged (run fsck --deep, then restore from a backup or a mirror): " + e.Detail
 }
 
 func damagedIfMissing(err error) error {

@@ -5,7 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/cityproof/cityproof/internal/config"
 	"github.com/cityproof/cityproof/internal/declaration"
@@ -15,31 +19,44 @@ import (
 	"github.com/cityproof/cityproof/internal/signingkey"
 )
 
-// Fsck reads a member's whole log and compares everything that is stored with what
-// the entries say: tiles, root, indexes, bodies, live records, and the last signed
-// checkpoint. report is told of each damage; it goes on after it. The node must
-// not run.
-func Fsck(ctx context.Context, m config.Member, report func(string), progress func(done, total uint64), logger *slog.Logger) (_ logstore.FsckResult, err error) {
+// Fsck compares what a member has stored: tiles with each other up to the root,
+// places of entries, the number of keys of the indexes, and the last signed
+// checkpoint. With deep it also reads everything: every entry, body and attachment
+// is hashed, each entry looked up in both indexes, and the live records made again
+// from the log and compared; on all cores. report is told of each damage, one at a
+// time; it goes on after it. The node must not run.
+func Fsck(ctx context.Context, m config.Member, deep bool, report func(string), progress func(done, total uint64), logger *slog.Logger) (_ logstore.FsckResult, err error) {
 	db, err := pebbledb.Open(m.Data, pebbledb.Options{ReadOnly: true, Logger: logger})
 	if err != nil {
 		return logstore.FsckResult{}, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	result, err := logstore.Fsck(ctx, db, logstore.FsckOptions{
-		Identity: func(entry []byte) ([32]byte, error) {
-			e, perr := declaration.ParseEnvelope(entry)
-			if perr != nil {
-				return [32]byte{}, perr
-			}
-			return e.Identity(), nil
-		},
-		Report: func(d logstore.Damage) { report(d.String()) },
-	}, progress)
-	if err != nil {
-		return result, err
+	var mu sync.Mutex
+	serial := func(what string) {
+		mu.Lock()
+		defer mu.Unlock()
+		report(what)
 	}
-	damages, err := ledger.CheckRecords(ctx, db, report)
-	result.Damages += damages
+	g, gctx := errgroup.WithContext(ctx)
+	var result logstore.FsckResult
+	g.Go(func() (err error) {
+		result, err = logstore.Fsck(gctx, db, logstore.FsckOptions{
+			Structure: !deep,
+			Identity:  identityOf,
+			Report:    func(d logstore.Damage) { serial(d.String()) },
+			Workers:   runtime.GOMAXPROCS(0),
+		}, progress)
+		return err
+	})
+	var records uint64
+	if deep {
+		g.Go(func() (err error) {
+			records, err = ledger.CheckRecords(gctx, db, serial)
+			return err
+		})
+	}
+	err = g.Wait()
+	result.Damages += records
 	if err != nil {
 		return result, err
 	}
@@ -48,6 +65,14 @@ func Fsck(ctx context.Context, m config.Member, report func(string), progress fu
 		report(why)
 	}
 	return result, nil
+}
+
+func identityOf(entry []byte) ([32]byte, error) {
+	e, err := declaration.ParseEnvelope(entry)
+	if err != nil {
+		return [32]byte{}, err
+	}
+	return e.Identity(), nil
 }
 
 // checkSigned compares the last signed checkpoint with the log; empty if they

@@ -113,7 +113,7 @@ func (h *health) readable(ctx context.Context, m *member) error {
 	}
 	want := proof.LeafHash(entries[len(entries)-1])
 	if !bytes.HasSuffix(hashes, want[:]) {
-		return errors.New("the last entry and its tile disagree: run cityproof-node fsck")
+		return errors.New("the last entry and its tile disagree: run cityproof-node fsck --deep")
 	}
 	return nil
 }

@@ -267,6 +267,16 @@ func (d *DB) NewBatch() *pebble.Batch { return d.pebble.NewBatch() }
 // Metrics returns Pebble's counters.
 func (d *DB) Metrics() *pebble.Metrics { return d.pebble.Metrics() }
 
+// Estimate returns about how many bytes of tables hold the keys from start up to but without end; 0 if it can't be told.
+// What is only in memory and in the write-ahead log yet does not count.
+func (d *DB) Estimate(start, end []byte) uint64 {
+	n, err := d.pebble.EstimateDiskUsage(start, end)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
 // Commit applies b and returns once it is synced. After an error the database has halted, unless it was opened
 // read-only; b may or may not survive a restart, so the caller must tell nobody that it does. The caller still closes b.
 //

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"golang.org/x/net/netutil"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
@@ -236,7 +237,9 @@ func (n *node) openPrivate() (out []private, err error) {
 		if lerr != nil {
 			return out, lerr
 		}
-		s := grpc.NewServer(grpcapi.ServerOptions(time.Duration(n.cfg.Limits.RequestTimeout), n.observeCall, n.opts.Logger)...)
+		l = netutil.LimitListener(l, trillianapi.MaxConnections)
+		opts := grpcapi.ServerOptions(time.Duration(n.cfg.Limits.RequestTimeout), n.observeCall, n.opts.Logger)
+		s := grpc.NewServer(append(opts, trillianapi.ServerOptions()...)...)
 		out = append(out, private{l, s.Serve, s.Stop})
 		server, serr := trillianapi.New([]trillianapi.Tree{{ID: 1, Log: m.log}}, trillianapi.Options{})
 		if serr != nil {

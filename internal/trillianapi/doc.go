@@ -27,7 +27,11 @@
 //   - GetInclusionProofByHash for a size beyond the root answers as GetInclusionProof does. Trillian fails there.
 //   - Revision and metadata of a root are empty; charge_to is ignored. A root's timestamp is when this server first saw
 //     that size.
-//   - Leaves are at most 65,535 bytes (c2sp.org/tlog-tiles), identities 32.
+//   - Leaves are at most 65,535 bytes (c2sp.org/tlog-tiles), extra data too, identities 32; a call writes at most 1,024
+//     leaves. GetLeavesByRange answers with about 256 KiB of leaves, and with at least one.
+//
+// Served with ServerOptions and at most MaxConnections connections, clients of any will can make the process hold about
+// 110 MiB (I8); a longer message is RESOURCE_EXHAUSTED, a stream too many is refused by HTTP/2.
 //
 // It does no authentication and no admin API, and has no queue of its own: overload is RESOURCE_EXHAUSTED.
 package trillianapi

@@ -13,8 +13,12 @@ import (
 	"github.com/cityproof/cityproof/internal/proof"
 )
 
-// maxLeavesBytes bounds the leaves of one answer: gRPC clients refuse more than 4 MiB by default.
-const maxLeavesBytes = 3 << 20
+// maxLeavesBytes bounds the leaves of one answer: it stays in memory until the client has read it, and there may be
+// MaxConnections × maxStreams of them. It has room for one leaf of any size and its extra data.
+const maxLeavesBytes = 256 << 10
+
+// leavesAtOnce is how many entries are read before the bytes are counted.
+const leavesAtOnce = 32
 
 // scratchLeaf is what a scratch tree keeps of a leaf beside its entry: u64 nanoseconds since 1970 when it was added,
 // identity (32 bytes), extra data.
@@ -52,24 +56,28 @@ func (t *tree) leaf(index uint64) (*trillian.LogLeaf, error) {
 	return t.complete(index, entry)
 }
 
-// leaves reads up to n leaves from first on.
+// leaves reads up to n leaves from first on, which must be in the tree: fewer if they are more than maxLeavesBytes, but
+// at least one.
 func (t *tree) leaves(first uint64, n int) ([]*trillian.LogLeaf, error) {
-	entries, err := t.Log.Entries(first, n)
-	if err != nil {
-		return nil, err
-	}
 	var leaves []*trillian.LogLeaf
 	bytes := 0
-	for i, entry := range entries {
-		leaf, err := t.complete(first+uint64(i), entry)
+	for len(leaves) < n {
+		at := first + uint64(len(leaves))
+		entries, err := t.Log.Entries(at, min(n-len(leaves), leavesAtOnce))
 		if err != nil {
 			return nil, err
 		}
-		bytes += len(leaf.LeafValue) + len(leaf.ExtraData)
-		if bytes > maxLeavesBytes && len(leaves) > 0 {
-			break
+		for i, entry := range entries {
+			leaf, err := t.complete(at+uint64(i), entry)
+			if err != nil {
+				return nil, err
+			}
+			bytes += len(leaf.LeafValue) + len(leaf.ExtraData)
+			if bytes > maxLeavesBytes && len(leaves) > 0 {
+				return leaves, nil
+			}
+			leaves = append(leaves, leaf)
 		}
-		leaves = append(leaves, leaf)
 	}
 	return leaves, nil
 }

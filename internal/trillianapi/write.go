@@ -90,9 +90,18 @@ func (s *Server) QueueLeaf(ctx context.Context, req *trillian.QueueLeafRequest) 
 	return &trillian.QueueLeafResponse{QueuedLeaf: queued}, nil
 }
 
+// Limits of a call that writes: the answer repeats each leaf, and one of AddSequencedLeaves those that are there instead.
+const (
+	maxLeaves = 1024
+	maxExtra  = tile.MaxEntrySize
+)
+
 // group turns leaves into a group that also stores their extra data.
 func (s *Server) group(leaves []*trillian.LogLeaf) (logstore.Group, error) {
 	var g logstore.Group
+	if len(leaves) > maxLeaves {
+		return g, invalid("%d leaves, want at most %d in a call", len(leaves), maxLeaves)
+	}
 	extras := make([]scratchLeaf, len(leaves))
 	for i, l := range leaves {
 		switch {
@@ -100,6 +109,8 @@ func (s *Server) group(leaves []*trillian.LogLeaf) (logstore.Group, error) {
 			return g, invalid("leaf %d is missing", i)
 		case len(l.LeafValue) == 0 || len(l.LeafValue) > tile.MaxEntrySize:
 			return g, invalid("leaf %d: leaf_value has %d bytes, want 1 to %d", i, len(l.LeafValue), tile.MaxEntrySize)
+		case len(l.ExtraData) > maxExtra:
+			return g, invalid("leaf %d: extra_data has %d bytes, want at most %d", i, len(l.ExtraData), maxExtra)
 		case l.LeafIndex < 0:
 			return g, invalid("leaf %d: leaf_index is %d, want >= 0", i, l.LeafIndex)
 		}

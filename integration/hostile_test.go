@@ -24,6 +24,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
+
+	ledgerv1 "github.com/cityproof/cityproof/api/cityproof/ledger/v1"
 )
 
 // maxHostileGrowth bounds by how much hostile Trillian clients, all at once, may make the node's memory peak higher. What
@@ -107,6 +109,17 @@ func TestF18HostileTrillianClientNeitherWritesNorExhausts(t *testing.T) {
 	tree := n.tree(p)
 	n.stop()
 	p.fsckIs(tree.N, tree.Hash.String(), int(size))
+}
+
+func TestHeadersAreBoundedOnThePublicPort(t *testing.T) {
+	p := newPlace(t)
+	r := p.refuser(p.start(true))
+	for size, want := range map[int]codes.Code{8 << 10: codes.OK, 32 << 10: codes.Internal} { // INTERNAL is the client's, who was told the bound
+		ctx := metadata.AppendToOutgoingContext(t.Context(), "x", strings.Repeat("x", size))
+		if _, err := r.raw.GetLog(ctx, &ledgerv1.GetLogRequest{}); status.Code(err) != want {
+			t.Errorf("headers of %d bytes: %v, want %v", size, err, want)
+		}
+	}
 }
 
 // peak is the most memory that the process has had resident, in bytes.

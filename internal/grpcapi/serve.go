@@ -22,6 +22,9 @@ import (
 // maxMessage bounds one message: a submission with room, or a chunk of a file.
 const maxMessage = declaration.MaxBody + declaration.MaxEntry + 64<<10
 
+// maxHeaders bounds the headers of a call, in bytes, as on the HTTP port. gRPC's own bound is 16 MiB, on each stream.
+const maxHeaders = 16 << 10
+
 // ServerOptions are the limits under which the API is served (invariant I8):
 // message size, streams per connection, idle and total time. observe is told of
 // each call.
@@ -32,6 +35,7 @@ func ServerOptions(timeout time.Duration, observe func(method string, err error)
 	return []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.MaxConcurrentStreams(256),
+		grpc.MaxHeaderListSize(maxHeaders),
 		grpc.ConnectionTimeout(10 * time.Second),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: 5 * time.Minute, Time: time.Minute, Timeout: 20 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),

@@ -14,10 +14,9 @@ import (
 	"github.com/cityproof/cityproof/internal/tile"
 )
 
-// write is the writer goroutine.
+// write is the writer goroutine. It prepares a commit while the one before is being synced.
 func (l *Log) write() {
-	defer close(l.done)
-	var requests []*request
+	defer close(l.applied)
 	for {
 		select {
 		case <-l.stop:
@@ -28,16 +27,12 @@ func (l *Log) write() {
 			return
 		case <-l.queue.wake:
 		}
-		for {
-			requests = l.queue.take(requests[:0])
+		for !l.stopped() {
+			requests := l.queue.take()
 			if len(requests) == 0 {
 				break
 			}
 			l.commit(requests)
-			clear(requests)
-			if l.stopped() {
-				break
-			}
 		}
 	}
 }
@@ -53,7 +48,7 @@ func (l *Log) stopped() bool {
 	}
 }
 
-// commit answers every request, exactly once.
+// commit applies what it can of the requests, and refuses the others. Those applied are answered by finish.
 func (l *Log) commit(requests []*request) {
 	c := &commit{
 		log:        l,
@@ -73,24 +68,52 @@ func (l *Log) commit(requests []*request) {
 		c.refuseAll(l.db.Err())
 		return
 	}
-	if c.batch.Empty() && len(c.leaves) == 0 { // only repeats, or nothing that passed
-		c.acceptAll(l.head.Load())
-		return
+	done := applied{waiting: c.waiting}
+	if !c.batch.Empty() || len(c.leaves) > 0 {
+		done.batch = l.db.NewBatch()
+		h, err := c.grow(done.batch)
+		if err != nil {
+			l.db.Halt(err)
+		} else if err = l.db.Apply(done.batch); err == nil {
+			done.head = h
+		}
+		if err != nil {
+			c.refuseAll(l.db.Err())
+			_ = done.batch.Close()
+			return
+		}
 	}
-	all := l.db.NewBatch()
-	defer all.Close()
-	h, err := c.grow(all)
-	if err != nil {
-		l.db.Halt(err)
-		c.refuseAll(l.db.Err())
-		return
+	l.applied <- done
+}
+
+// applied is a commit that may not be durable yet.
+type applied struct {
+	waiting []*request
+	batch   *pebble.Batch // nil if there was nothing to write: only repeats, or nothing that passed
+	head    *head         // after it; nil with batch
+}
+
+// finish publishes commits as they become durable, in their order, and answers their requests. Also those that wrote
+// nothing wait for the ones before, in which the leaves that they repeat may be.
+func (l *Log) finish() {
+	defer close(l.done)
+	for a := range l.applied {
+		err := l.db.Err()
+		if a.batch != nil {
+			err = l.db.SyncWait(a.batch)
+			_ = a.batch.Close()
+		}
+		if err == nil && a.head != nil {
+			l.head.Store(a.head)
+		}
+		for _, r := range a.waiting {
+			if err != nil {
+				r.refuse(fmt.Errorf("appending: %w", err))
+			} else {
+				r.accept(l.head.Load())
+			}
+		}
 	}
-	if err := l.db.Commit(all); err != nil {
-		c.refuseAll(err)
-		return
-	}
-	l.head.Store(h)
-	c.acceptAll(h)
 }
 
 // commit is one batch in the making.
@@ -118,13 +141,6 @@ func (c *commit) refuseAll(err error) {
 	c.waiting = nil
 }
 
-func (c *commit) acceptAll(h *head) {
-	for _, r := range c.waiting {
-		r.accept(h)
-	}
-	c.waiting = nil
-}
-
 // assemble fills the batch with every waiting group that passes its Check, and answers the others. Its own error is a
 // failure of the storage.
 func (c *commit) assemble() error {
@@ -132,7 +148,7 @@ func (c *commit) assemble() error {
 		return err
 	}
 	for {
-		c.next = c.log.head.Load().size
+		c.next = c.log.edge.Size()
 		c.leaves = c.leaves[:0]
 		clear(c.identities)
 		again := false
@@ -229,7 +245,7 @@ func (c *commit) grow(b *pebble.Batch) (*head, error) {
 		return nil, fmt.Errorf("collecting a commit: %w", err)
 	}
 	if len(c.leaves) == 0 {
-		return c.log.head.Load(), nil
+		return c.log.tip, nil
 	}
 	entries := make([][]byte, 0, len(c.leaves))
 	for i := range c.leaves {
@@ -243,6 +259,7 @@ func (c *commit) grow(b *pebble.Batch) (*head, error) {
 		return nil, err
 	}
 	h := newHead(c.log.edge, view)
+	c.log.tip = h
 	if h.size != c.next || view.Size() != c.next {
 		panic(fmt.Sprintf("logstore: %d leaves and %d entries after index %d", h.size, view.Size(), c.next))
 	}

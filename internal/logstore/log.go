@@ -124,6 +124,9 @@ func (o *Options) setDefaults() {
 	}
 }
 
+// maxUnsynced is how many commits may wait for the one that is being synced.
+const maxUnsynced = 4
+
 // Log is an open log. All methods may be called from several goroutines; Close must be the last.
 type Log struct {
 	db    *pebbledb.DB
@@ -131,13 +134,16 @@ type Log struct {
 	queue *queue
 	head  atomic.Pointer[head]
 
-	// The writer's; ahead of head during a commit.
+	// The writer's; ahead of head while commits are on their way to the disk.
 	edge    *tile.Edge
 	entries *entrystore.Writer
+	tip     *head
+
+	applied chan applied // from the writer to finish
 
 	stopOnce sync.Once
 	stop     chan struct{}
-	done     chan struct{} // closed when the writer has ended
+	done     chan struct{} // closed when writer and finish have ended
 }
 
 // head is the durable tree as readers see it. It is never changed: a commit publishes a new one.
@@ -170,16 +176,19 @@ func Open(db *pebbledb.DB, opts Options) (*Log, error) {
 		queue:   newQueue(&opts),
 		edge:    edge,
 		entries: entrystore.NewWriter(entries),
+		applied: make(chan applied, maxUnsynced),
 		stop:    make(chan struct{}),
 		done:    make(chan struct{}),
 	}
-	l.head.Store(newHead(edge, entries))
+	l.tip = newHead(edge, entries)
+	l.head.Store(l.tip)
 	if db.ReadOnly() {
 		l.queue.shut(pebbledb.ErrReadOnly)
 		close(l.done)
 		return l, nil
 	}
 	go l.write()
+	go l.finish()
 	return l, nil
 }
 

@@ -122,7 +122,7 @@ func (q *queue) retryAfter(now time.Time) time.Duration {
 }
 
 // take removes what fits into one commit, at least one request if there is any. Abandoned ones are dropped.
-func (q *queue) take(into []*request) []*request {
+func (q *queue) take() (into []*request) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	leaves, bytes, used := 0, 0, 0

@@ -15,12 +15,20 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// Memory: up to maxMemTables memtables and one more, the block cache, and the buffers of two compactions; under 150 MiB in
-// all. The first memtables are small ones of which Pebble flushes several at once, so bytes are counted, not tables.
+// Memory: the block cache, in whose size Pebble counts the memtables, up to maxMemTables and one more, and the buffers of
+// two compactions; under 150 MiB in all. The first memtables are small ones of which Pebble flushes several at once, so
+// bytes are counted, not tables.
+//
+// What the memtables leave of the cache must hold the Bloom filters, 2.5 bytes a leaf: with a cache of 32 MiB each look-up
+// read its filter from the disk, and a million leaves took 30 s instead of 9.
 const (
 	defaultMemTableSize = 16 << 20
-	cacheSize           = 32 << 20
+	cacheSize           = 96 << 20
 	maxMemTables        = 4
+
+	// tableSize is small at every level: the Bloom filter of a table is one block, and a look-up that misses the cache reads
+	// the whole of it. Pebble's own 128 MiB at the lowest level make filters of 4 MiB.
+	tableSize = 4 << 20
 
 	// maxSublevels is the read amplification of level 0 at which Commit waits for compactions.
 	maxSublevels = 24
@@ -215,6 +223,9 @@ func (d *DB) pebbleOptions(log *slog.Logger) *pebble.Options {
 		Logger:                      pebbleLogger{log: log, halt: d.fence.halt},
 		EventListener:               &listener,
 	}
+	for i := range o.TargetFileSizes {
+		o.TargetFileSizes[i] = tableSize
+	}
 	for i := range o.Levels {
 		// Nearly every look-up of an identity is for one that is not there.
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
@@ -279,34 +290,51 @@ func (d *DB) Estimate(start, end []byte) uint64 {
 
 // Commit applies b and returns once it is synced. After an error the database has halted, unless it was opened
 // read-only; b may or may not survive a restart, so the caller must tell nobody that it does. The caller still closes b.
+func (d *DB) Commit(b *pebble.Batch) error {
+	if err := d.Apply(b); err != nil {
+		return err
+	}
+	return d.SyncWait(b)
+}
+
+// Apply begins a commit that SyncWait, which must be called before b is closed, ends: in between b can be read, and later
+// batches can be applied. Batches become durable in the order in which they were applied. The errors are those of Commit.
 //
 // It first waits while flushes or compactions are behind. Pebble would do so too, but nothing could end that wait after a
 // failure, so its own limits are set out of reach.
-func (d *DB) Commit(b *pebble.Batch) (err error) {
+func (d *DB) Apply(b *pebble.Batch) (err error) {
 	if d.readOnly {
 		return ErrReadOnly
 	}
 	if err := d.waitForRoom(b.Len()); err != nil {
 		return err
 	}
-	defer func() {
-		if r := recover(); r != nil {
-			d.wedgedMu.Lock()
-			d.wedged = true
-			d.wedgedMu.Unlock()
-			d.fence.halt(fmt.Errorf("committing a batch: %v", r))
-			err = d.fence.err()
-		}
-	}()
+	defer d.haltOnPanic(&err)
 	if err := d.pebble.ApplyNoSyncWait(b, pebble.Sync); err != nil {
 		d.fence.halt(fmt.Errorf("committing a batch: %w", err))
 		return d.fence.err()
 	}
+	return nil
+}
+
+// SyncWait returns once b, for which Apply returned nil, is durable.
+func (d *DB) SyncWait(b *pebble.Batch) (err error) {
+	defer d.haltOnPanic(&err)
 	if err := b.SyncWait(); err != nil {
 		d.fence.halt(fmt.Errorf("syncing a batch: %w", err))
 	}
 	// The fence hides errors of the log from Pebble: this is where they come out.
 	return d.fence.err()
+}
+
+func (d *DB) haltOnPanic(err *error) {
+	if r := recover(); r != nil {
+		d.wedgedMu.Lock()
+		d.wedged = true
+		d.wedgedMu.Unlock()
+		d.fence.halt(fmt.Errorf("committing a batch: %v", r))
+		*err = d.fence.err()
+	}
 }
 
 // waitForRoom blocks while Pebble's backlog is too large, until it is not or the database halts.

@@ -42,13 +42,20 @@ type View struct {
 	// The bundle that is not full yet begins at start and has its entries' ends, counted from there, in ends.
 	start uint64
 	ends  []uint32
+
+	copies copies // what is read from there, not from the file; empty but after Open
 }
 
 // Open returns a view of the first size entries of the log in db; end is how many bytes of the file with the last entry
 // are in use. It reads the bundle that is not full. If that one is damaged, the view that comes with the *DamagedError
 // still reads the full ones.
+//
+// The view has the entries that may not be in the file yet from their copies in the database. A writer must Restore them.
 func Open(db *pebbledb.DB, r pebble.Reader, size, end uint64) (*View, error) {
 	v := &View{fs: db.FS(), dir: db.EntriesDir(), size: size, end: end}
+	if err := v.readCopies(r); err != nil {
+		return v, err
+	}
 	n, width := size/tile.FullWidth, int(size%tile.FullWidth)
 	if size > 0 && (n%(FileEntries/tile.FullWidth) != 0 || width == 0) { // an earlier bundle lies in the same file
 		last, err := readRecord(r, n-1)
@@ -174,6 +181,11 @@ func (v *View) place(r pebble.Reader, n uint64) (record, error) {
 
 // read returns a range of the file that holds bundle n.
 func (v *View) read(n, off uint64, length int) ([]byte, error) {
+	data := make([]byte, length)
+	fromFile := data[:length-v.copies.fill(data, n*tile.FullWidth, off)]
+	if len(fromFile) == 0 {
+		return data, nil
+	}
 	f, err := v.fs.Open(FileName(v.fs, v.dir, n*tile.FullWidth))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &DamagedError{n, "its file is missing"}
@@ -181,11 +193,10 @@ func (v *View) read(n, off uint64, length int) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading entry bundle %d: %w", n, err)
 	}
-	data := make([]byte, length)
-	_, err = f.ReadAt(data, int64(off)) //nolint:gosec // a file has at most 4.3 GB
+	_, err = f.ReadAt(fromFile, int64(off)) //nolint:gosec // a file has at most 4.3 GB
 	if cerr := f.Close(); err == nil || errors.Is(err, io.EOF) {
 		if errors.Is(err, io.EOF) {
-			return nil, &DamagedError{n, fmt.Sprintf("its file ends before byte %d", off+uint64(length))} //nolint:gosec // length is not negative
+			return nil, &DamagedError{n, fmt.Sprintf("its file ends before byte %d", off+uint64(len(fromFile)))}
 		}
 		err = cerr
 	}

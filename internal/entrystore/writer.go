@@ -25,16 +25,36 @@ const keepBuffer = 8 << 20
 // NewWriter returns a writer that appends after the entries of v.
 func NewWriter(v *View) *Writer { return &Writer{view: v} }
 
-// Append writes the entries, 1 to 65,535 bytes each, and syncs them. It adds to b the places of the bundles that became
-// full. They count once b, with the size and end of the returned view, is committed.
+// Restore writes to the file what the view has from copies, which a crash may have taken from there, and returns a view
+// that reads the file alone.
+func (w *Writer) Restore() (*View, error) {
+	v := *w.view
+	if c := v.copies; len(c.data) > 0 {
+		err := w.open(v.size - 1)
+		if err == nil {
+			_, err = w.file.WriteAt(c.data, int64(c.at)) //nolint:gosec // a file has at most 4.3 GB
+		}
+		if err != nil {
+			return nil, fmt.Errorf("restoring the last %d bytes of entries: %w", c.bytes, err)
+		}
+		v.copies.data = nil
+	}
+	w.view = &v
+	return &v, nil
+}
+
+// Append writes the entries, 1 to 65,535 bytes each, and either syncs them or adds a copy of them to b. It adds to b the
+// places of the bundles that became full. They count once b, with the size and end of the returned view, is committed.
 func (w *Writer) Append(b pebble.Writer, entries [][]byte) (*View, error) {
 	v := *w.view // the old view stays as it is: it is read while this runs
-	for len(entries) > 0 {
+	var err error
+	for len(entries) > 0 && err == nil {
 		n := min(uint64(len(entries)), FileEntries-v.size%FileEntries)
-		if err := w.appendToFile(b, &v, entries[:n]); err != nil {
-			return nil, fmt.Errorf("appending entries from %d: %w", w.view.size, err)
-		}
+		err = w.appendToFile(b, &v, entries[:n])
 		entries = entries[n:]
+	}
+	if err != nil {
+		return nil, fmt.Errorf("appending entries from %d: %w", w.view.size, err)
 	}
 	if cap(w.buf) > keepBuffer {
 		w.buf = nil
@@ -46,12 +66,12 @@ func (w *Writer) Append(b pebble.Writer, entries [][]byte) (*View, error) {
 // appendToFile appends entries that all go to one file.
 func (w *Writer) appendToFile(b pebble.Writer, v *View, entries [][]byte) error {
 	if w.file == nil {
-		if err := w.open(v); err != nil {
+		if err := w.open(v.size); err != nil {
 			return err
 		}
 	}
 	w.buf = w.buf[:0]
-	off := v.start + uint64(v.lastEnd()) // 0 for a new file
+	first, off := v.size, v.start+uint64(v.lastEnd()) // 0 for a new file
 	for _, e := range entries {
 		var err error
 		if w.buf, err = tile.AppendEntry(w.buf, e); err != nil {
@@ -64,11 +84,18 @@ func (w *Writer) appendToFile(b pebble.Writer, v *View, entries [][]byte) error 
 	if _, err := w.file.WriteAt(w.buf, int64(off)); err != nil { //nolint:gosec // a file has at most 4.3 GB
 		return err
 	}
-	if err := w.file.SyncData(); err != nil {
+	v.end = off + uint64(len(w.buf))
+	full := v.size%FileEntries == 0
+	if len(w.buf) <= maxCopy && v.copies.bytes < maxCopies && !full {
+		var err error
+		v.copies, err = v.copies.add(b, first, w.buf)
 		return err
 	}
-	v.end = off + uint64(len(w.buf))
-	if v.size%FileEntries != 0 {
+	if err := errors.Join(w.file.SyncData(), v.copies.drop(b)); err != nil {
+		return err
+	}
+	v.copies = copies{}
+	if !full {
 		return nil
 	}
 	v.start = 0
@@ -94,14 +121,15 @@ func (v *View) add(b pebble.Writer, length int) error {
 	return nil
 }
 
-// open opens the file for the next entry. A new one's name is made durable.
-func (w *Writer) open(v *View) error {
-	f, err := v.fs.OpenReadWrite(FileName(v.fs, v.dir, v.size), vfs.WriteCategoryUnspecified)
+// open opens the file for the entry at index. A new one's name is made durable.
+func (w *Writer) open(index uint64) error {
+	v := w.view
+	f, err := v.fs.OpenReadWrite(FileName(v.fs, v.dir, index), vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return err
 	}
 	w.file = f
-	if v.size%FileEntries != 0 {
+	if index%FileEntries != 0 {
 		return nil
 	}
 	dir, err := v.fs.OpenDir(v.dir)

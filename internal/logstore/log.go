@@ -180,6 +180,11 @@ func Open(db *pebbledb.DB, opts Options) (*Log, error) {
 		stop:    make(chan struct{}),
 		done:    make(chan struct{}),
 	}
+	if !db.ReadOnly() {
+		if entries, err = l.entries.Restore(); err != nil {
+			return nil, fmt.Errorf("opening the log: %w", err)
+		}
+	}
 	l.tip = newHead(edge, entries)
 	l.head.Store(l.tip)
 	if db.ReadOnly() {

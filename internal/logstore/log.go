@@ -124,9 +124,6 @@ func (o *Options) setDefaults() {
 	}
 }
 
-// maxUnsynced is how many commits may wait for the one that is being synced.
-const maxUnsynced = 4
-
 // Log is an open log. All methods may be called from several goroutines; Close must be the last.
 type Log struct {
 	db    *pebbledb.DB
@@ -176,7 +173,7 @@ func Open(db *pebbledb.DB, opts Options) (*Log, error) {
 		queue:   newQueue(&opts),
 		edge:    edge,
 		entries: entrystore.NewWriter(entries),
-		applied: make(chan applied, maxUnsynced),
+		applied: make(chan applied),
 		stop:    make(chan struct{}),
 		done:    make(chan struct{}),
 	}

@@ -1,6 +1,7 @@
 package entrystore
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 
@@ -17,67 +18,76 @@ const (
 	maxCopies = 256 << 10
 )
 
-// copies are the ends of the files, with lengths, that are kept in the database too: the last bytes of the last file.
+// copies are the entries that are kept in the database too, with their lengths: the last bytes of the last file.
 type copies struct {
 	keys  [][]byte // in order
 	bytes uint64
 
-	// Only after Open: the content, the number of its file, and where it begins there.
-	data []byte
-	file uint64
-	at   uint64
+	// The content, the index of the first and of the entry behind the last, and where the first begins in its file. A
+	// view that is written to has it in the file alone.
+	data        []byte
+	first, next uint64
+	start       uint64
 }
 
 // fill fills in what it has of a range of the file with the entry at index, and returns how many bytes at the end of data
 // that is.
 func (c *copies) fill(data []byte, index, off uint64) int {
-	if len(c.data) == 0 || index/FileEntries != c.file || off+uint64(len(data)) <= c.at {
+	end := off + uint64(len(data))
+	if len(c.data) == 0 || index/FileEntries != c.first/FileEntries || end <= c.start || end > c.start+uint64(len(c.data)) {
 		return 0
 	}
-	if off < c.at {
-		data, off = data[c.at-off:], c.at
-	}
-	if off-c.at > uint64(len(c.data)) {
-		return 0
-	}
-	if n := copy(data, c.data[off-c.at:]); n < len(data) {
-		return 0 // beyond the end: the file says so
-	}
-	return len(data)
+	from := max(off, c.start)
+	return copy(data[from-off:], c.data[from-c.start:])
 }
 
-// readCopies finds the copies that the database has. They must reach to the end of the view.
-func (v *View) readCopies(r pebble.Reader) error {
+// readCopies returns the copies that the database has. Where they belong is not known yet.
+func readCopies(r pebble.Reader) (c copies, err error) {
 	it, err := r.NewIter(&pebble.IterOptions{LowerBound: []byte{pebbledb.PrefixEntryCopy}, UpperBound: []byte{pebbledb.PrefixEntryCopy + 1}})
 	if err != nil {
-		return fmt.Errorf("reading copies of entries: %w", err)
+		return copies{}, fmt.Errorf("reading copies of entries: %w", err)
 	}
-	defer it.Close() // its error is that of the iterator, returned below
-	next := uint64(0)
-	var c copies
+	defer func() {
+		if cerr := it.Close(); cerr != nil && err == nil { // it is also the error of the iterator
+			c, err = copies{}, fmt.Errorf("reading copies of entries: %w", cerr)
+		}
+	}()
 	for it.First(); it.Valid(); it.Next() {
+		key := bytes.Clone(it.Key())
 		value, err := it.ValueAndErr()
 		if err != nil {
-			return fmt.Errorf("reading copies of entries: %w", err)
+			return copies{}, fmt.Errorf("reading copies of entries: %w", err)
 		}
-		key := append([]byte(nil), it.Key()...)
-		first, n := binary.BigEndian.Uint64(append(key[1:], make([]byte, 8)...)), countEntries(value)
-		if len(key) != 9 || n == 0 || len(c.keys) > 0 && first != next {
-			return &DamagedError{first / 256, fmt.Sprintf("the copy of entries under %x is not one", key)}
+		n := countEntries(value)
+		if len(key) != keySize || n == 0 {
+			return copies{}, &DamagedError{Copy: key, Detail: fmt.Sprintf("%d bytes under a key of %d are not whole entries", len(value), len(key))}
 		}
-		c.keys, c.data, next = append(c.keys, key), append(c.data, value...), first+n
+		first := binary.BigEndian.Uint64(key[1:])
+		if len(c.keys) == 0 {
+			c.first, c.next = first, first
+		}
+		if first != c.next {
+			return copies{}, &DamagedError{Copy: key, Detail: fmt.Sprintf("they go on at index %d, not %d", first, c.next)}
+		}
+		c.keys, c.data, c.next = append(c.keys, key), append(c.data, value...), first+n
 	}
-	if err := it.Error(); err != nil {
-		return fmt.Errorf("reading copies of entries: %w", err)
-	}
+	c.bytes = uint64(len(c.data))
+	return c, nil
+}
+
+// keySize is the size of a copy's key: its prefix and u64.
+const keySize = 9
+
+// setCopies takes over copies, which must be the end of the last file.
+func (v *View) setCopies(c copies) error {
 	if len(c.keys) == 0 {
 		return nil
 	}
-	if c.bytes = uint64(len(c.data)); next != v.size || c.bytes > v.end {
-		return &DamagedError{v.size / 256, fmt.Sprintf("copies of entries end at index %d and are %d bytes, the log has %d entries and %d bytes",
-			next, c.bytes, v.size, v.end)}
+	if c.next != v.size || c.bytes > v.end || c.first/FileEntries != (c.next-1)/FileEntries {
+		return &DamagedError{Copy: c.keys[0], Detail: fmt.Sprintf("%d bytes from index %d to %d, where the log has %d entries and %d bytes of the last file",
+			c.bytes, c.first, c.next, v.size, v.end)}
 	}
-	c.file, c.at = (v.size-1)/FileEntries, v.end-c.bytes
+	c.start = v.end - c.bytes
 	v.copies = c
 	return nil
 }
@@ -104,10 +114,10 @@ func (c copies) add(b pebble.Writer, first uint64, data []byte) (copies, error) 
 	return copies{keys: append(c.keys, key), bytes: c.bytes + uint64(len(data))}, b.Set(key, data, nil)
 }
 
-// drop deletes the copies. Each key was set once and never before, so that nothing of either reaches a table.
+// drop deletes the copies, mostly before a memtable with them became a table, so that they are written but once.
 func (c copies) drop(b pebble.Writer) error {
 	for _, key := range c.keys {
-		if err := b.SingleDelete(key, nil); err != nil {
+		if err := b.Delete(key, nil); err != nil {
 			return err
 		}
 	}

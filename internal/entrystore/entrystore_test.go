@@ -42,9 +42,12 @@ func openDB(t *testing.T) *pebbledb.DB {
 func grow(t *testing.T, db *pebbledb.DB, v *entrystore.View, sizes ...uint64) *entrystore.View {
 	t.Helper()
 	w := entrystore.NewWriter(v)
+	v, err := w.Restore()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, size := range sizes {
 		b := db.NewBatch()
-		var err error
 		if v, err = w.Append(b, entries(v.Size(), size)); err != nil {
 			t.Fatal(err)
 		}
@@ -65,6 +68,17 @@ func open(t *testing.T, db *pebbledb.DB, size, end uint64) *entrystore.View {
 		t.Fatalf("Open(%d, %d) = %v", size, end, err)
 	}
 	return v
+}
+
+// restore returns the view of a writer that goes on after v.
+func restore(t *testing.T, v *entrystore.View) *entrystore.View {
+	t.Helper()
+	w := entrystore.NewWriter(v)
+	restored, err := w.Restore()
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return restored
 }
 
 // check reads every bundle of a view.
@@ -96,6 +110,7 @@ func TestEveryBoundaryIsReadBack(t *testing.T) {
 		check(t, db, v)
 		again := open(t, db, size, v.End())
 		check(t, db, again)
+		check(t, db, restore(t, again))
 		if found, err := entrystore.FindEnd(db, db.Reader(), size); err != nil || found != v.End() {
 			t.Errorf("FindEnd(%d) = %d, %v, want %d", size, found, err, v.End())
 		}
@@ -157,6 +172,7 @@ func TestDamageIsNamed(t *testing.T) {
 			if err := db.FS().Remove(entrystore.FileName(db.FS(), db.EntriesDir(), 0)); err != nil {
 				t.Fatal(err)
 			}
+			dropCopies(t, db)
 		},
 		"no record":       func(t *testing.T, db *pebbledb.DB) { setRecord(t, db, nil) },
 		"a short record":  func(t *testing.T, db *pebbledb.DB) { setRecord(t, db, make([]byte, 1031)) },
@@ -182,6 +198,16 @@ func TestDamageIsNamed(t *testing.T) {
 		if _, err := entrystore.Open(db, db.Reader(), 300, end); !errors.As(err, &damaged) {
 			t.Errorf("Open with end %d = %v, want a DamagedError", end, err)
 		}
+	}
+}
+
+// dropCopies deletes the copies of the last entries.
+func dropCopies(t *testing.T, db *pebbledb.DB) {
+	t.Helper()
+	b := db.NewBatch()
+	defer b.Close()
+	if err := errors.Join(b.DeleteRange([]byte{pebbledb.PrefixEntryCopy}, []byte{pebbledb.PrefixEntryCopy + 1}, nil), db.Commit(b)); err != nil {
+		t.Fatal(err)
 	}
 }
 

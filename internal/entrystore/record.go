@@ -52,7 +52,7 @@ func parseRecord(data []byte) (record, error) {
 func readRecord(r pebble.Reader, n uint64) (record, error) {
 	value, closer, err := r.Get(pebbledb.Uint64Key(pebbledb.PrefixEntry, n))
 	if errors.Is(err, pebble.ErrNotFound) {
-		return record{}, &DamagedError{n, "the record of its place is missing"}
+		return record{}, &DamagedError{Bundle: n, Detail: "the record of its place is missing"}
 	}
 	if err != nil {
 		return record{}, fmt.Errorf("reading where entry bundle %d lies: %w", n, err)
@@ -60,7 +60,7 @@ func readRecord(r pebble.Reader, n uint64) (record, error) {
 	defer closer.Close()
 	c, err := parseRecord(value)
 	if err != nil {
-		return record{}, &DamagedError{n, "the record of its place: " + err.Error()}
+		return record{}, &DamagedError{Bundle: n, Detail: "the record of its place: " + err.Error()}
 	}
 	return c, nil
 }

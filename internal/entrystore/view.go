@@ -23,10 +23,14 @@ const lengthSize = 2 // bytes before each entry that say how long it is
 type DamagedError struct {
 	Bundle uint64
 	Detail string
+	Copy   []byte // the database key, if it is about a copy in the database
 }
 
 // Error implements error.
 func (e *DamagedError) Error() string {
+	if e.Copy != nil {
+		return "the copies of the last entries are damaged: " + e.Detail
+	}
 	return fmt.Sprintf("entry bundle %d is damaged: %s", e.Bundle, e.Detail)
 }
 
@@ -50,64 +54,91 @@ type View struct {
 // are in use. It reads the bundle that is not full. If that one is damaged, the view that comes with the *DamagedError
 // still reads the full ones.
 //
-// The view has the entries that may not be in the file yet from their copies in the database. A writer must Restore them.
+// The view reads the entries that may not be in the file yet from their copies in the database. A Writer must Restore them
+// before anything else reads the file.
 func Open(db *pebbledb.DB, r pebble.Reader, size, end uint64) (*View, error) {
 	v := &View{fs: db.FS(), dir: db.EntriesDir(), size: size, end: end}
-	if err := v.readCopies(r); err != nil {
-		return v, err
+	c, err := readCopies(r)
+	if err == nil {
+		err = v.setCopies(c)
 	}
-	n, width := size/tile.FullWidth, int(size%tile.FullWidth)
-	if size > 0 && (n%(FileEntries/tile.FullWidth) != 0 || width == 0) { // an earlier bundle lies in the same file
+	return v, errors.Join(err, v.readUnfinished(r))
+}
+
+// readUnfinished reads the bundle that is not full.
+func (v *View) readUnfinished(r pebble.Reader) error {
+	n, width := v.size/tile.FullWidth, int(v.size%tile.FullWidth)
+	if v.size > 0 && (n%(FileEntries/tile.FullWidth) != 0 || width == 0) { // an earlier bundle lies in the same file
 		last, err := readRecord(r, n-1)
 		if err != nil {
-			return v, err
+			return err
 		}
 		v.start = last.start + uint64(last.ends[tile.FullWidth-1])
 	}
 	switch {
-	case end < v.start, width == 0 && end != v.start, end-v.start > maxBundle:
-		return v, &DamagedError{n, fmt.Sprintf("it begins at byte %d of its file, of which %d are in use", v.start, end)}
+	case v.end < v.start, width == 0 && v.end != v.start, v.end-v.start > maxBundle:
+		return &DamagedError{Bundle: n, Detail: fmt.Sprintf("it begins at byte %d of its file, of which %d are in use", v.start, v.end)}
 	case width == 0:
-		if size%FileEntries == 0 {
+		if v.size%FileEntries == 0 {
 			v.start = 0 // of the next file
 		}
-		return v, nil
+		return nil
 	}
-	data, err := v.read(n, v.start, int(end-v.start)) //nolint:gosec // at most maxBundle
+	data, err := v.read(n, v.start, int(v.end-v.start)) //nolint:gosec // at most maxBundle
 	if err != nil {
-		return v, err
+		return err
 	}
 	entries, err := tile.ParseBundle(data, width)
 	if err != nil {
-		return v, &DamagedError{n, err.Error()}
+		return &DamagedError{Bundle: n, Detail: err.Error()}
 	}
 	v.ends = make([]uint32, 0, tile.FullWidth)
 	for _, e := range entries {
 		v.ends = append(v.ends, v.lastEnd()+lengthSize+uint32(len(e))) //nolint:gosec // within maxBundle
 	}
-	return v, nil
+	return nil
 }
 
 // FindEnd works out the end for Open from the lengths of the entries, for a log of whose head only the size is known.
 func FindEnd(db *pebbledb.DB, r pebble.Reader, size uint64) (uint64, error) {
-	full := size - size%tile.FullWidth
-	v := &View{fs: db.FS(), dir: db.EntriesDir(), size: full}
+	c, err := readCopies(r)
+	if err != nil {
+		return 0, err
+	}
+	synced := size // up to where the file must have the entries
+	if len(c.keys) > 0 {
+		synced = c.first
+	}
+	n := synced / tile.FullWidth
+	if n < size/tile.FullWidth || synced == size && size%FileEntries == 0 && size > 0 {
+		n = min(n, size/tile.FullWidth-1)
+		bundle, err := readRecord(r, n)
+		if err != nil {
+			return 0, err
+		}
+		end := bundle.start
+		if i := synced - n*tile.FullWidth; i > 0 {
+			end += uint64(bundle.ends[i-1])
+		}
+		return end + c.bytes, nil
+	}
 	var end uint64
-	if full > 0 && (full%FileEntries != 0 || full == size) {
-		last, err := readRecord(r, full/tile.FullWidth-1)
+	if n%(FileEntries/tile.FullWidth) != 0 {
+		last, err := readRecord(r, n-1)
 		if err != nil {
 			return 0, err
 		}
 		end = last.start + uint64(last.ends[tile.FullWidth-1])
 	}
-	for range size - full {
-		length, err := v.read(full/tile.FullWidth, end, lengthSize)
+	v := &View{fs: db.FS(), dir: db.EntriesDir(), size: size}
+	for range synced - n*tile.FullWidth {
+		length, err := v.read(n, end, lengthSize)
 		if err != nil {
 			return 0, err
 		}
 		end += lengthSize + uint64(binary.BigEndian.Uint16(length))
 	}
-	return end, nil
+	return end + c.bytes, nil
 }
 
 const maxBundle = tile.FullWidth * (lengthSize + tile.MaxEntrySize)
@@ -163,7 +194,7 @@ func (v *View) Entries(r pebble.Reader, n uint64, from, to, maxBytes int) ([][]b
 	for i := from; i < to; i++ {
 		length := int(at.ends[i] - begin)
 		if got := int(binary.BigEndian.Uint16(data)); got != length-lengthSize {
-			return nil, &DamagedError{n, fmt.Sprintf("entry %d of it has %d bytes, its length says %d", i, length-lengthSize, got)}
+			return nil, &DamagedError{Bundle: n, Detail: fmt.Sprintf("entry %d of it has %d bytes, its length says %d", i, length-lengthSize, got)}
 		}
 		entries = append(entries, data[lengthSize:length:length])
 		data, begin = data[length:], at.ends[i]
@@ -188,7 +219,7 @@ func (v *View) read(n, off uint64, length int) ([]byte, error) {
 	}
 	f, err := v.fs.Open(FileName(v.fs, v.dir, n*tile.FullWidth))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &DamagedError{n, "its file is missing"}
+		return nil, &DamagedError{Bundle: n, Detail: "its file is missing"}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading entry bundle %d: %w", n, err)
@@ -196,7 +227,7 @@ func (v *View) read(n, off uint64, length int) ([]byte, error) {
 	_, err = f.ReadAt(fromFile, int64(off)) //nolint:gosec // a file has at most 4.3 GB
 	if cerr := f.Close(); err == nil || errors.Is(err, io.EOF) {
 		if errors.Is(err, io.EOF) {
-			return nil, &DamagedError{n, fmt.Sprintf("its file ends before byte %d", off+uint64(len(fromFile)))}
+			return nil, &DamagedError{Bundle: n, Detail: fmt.Sprintf("its file ends before byte %d", off+uint64(len(fromFile)))}
 		}
 		err = cerr
 	}

@@ -32,12 +32,12 @@ func (w *Writer) Restore() (*View, error) {
 	if c := v.copies; len(c.data) > 0 {
 		err := w.open(v.size - 1)
 		if err == nil {
-			_, err = w.file.WriteAt(c.data, int64(c.at)) //nolint:gosec // a file has at most 4.3 GB
+			_, err = w.file.WriteAt(c.data, int64(c.start)) //nolint:gosec // a file has at most 4.3 GB
 		}
 		if err != nil {
 			return nil, fmt.Errorf("restoring the last %d bytes of entries: %w", c.bytes, err)
 		}
-		v.copies.data = nil
+		v.copies = copies{keys: c.keys, bytes: c.bytes}
 	}
 	w.view = &v
 	return &v, nil

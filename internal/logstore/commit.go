@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"runtime/debug"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -28,12 +29,23 @@ func (l *Log) write() {
 		case <-l.queue.wake:
 		}
 		for !l.stopped() {
+			l.gather()
 			requests := l.queue.take()
 			if len(requests) == 0 {
 				break
 			}
 			l.commit(requests)
 		}
+	}
+}
+
+// gather gives way to the callers that are ready to run, for as long as the queue grows by that: those who were all
+// answered at once come back one by one, and each commit costs a sync, whatever it holds. (16 callers: a third more.)
+func (l *Log) gather() {
+	for before, now := -1, 0; now != before; {
+		before = now
+		runtime.Gosched()
+		now = l.queue.requests()
 	}
 }
 

@@ -128,7 +128,7 @@ func TestI3NothingIsShownBeforeTheSync(t *testing.T) {
 			break
 		}
 	}
-	l := leaf("leaf 255")
+	l := leaf("leaf 255 %s", strings.Repeat("x", 40_000))
 	if size, _ := s.log.Head(); size != 255 {
 		t.Errorf("size %d is shown before it is synced", size)
 	}
@@ -161,7 +161,8 @@ func TestI3NothingIsShownBeforeTheSync(t *testing.T) {
 	}
 }
 
-// TestI1EntriesAreSyncedBeforeTheBatch fails the sync of the entries: nothing of the commit may be in the database.
+// TestI1EntriesAreSyncedBeforeTheBatch fails the sync of entries too large to be copied: nothing of the commit may be in the
+// database.
 func TestI1EntriesAreSyncedBeforeTheBatch(t *testing.T) {
 	var failing atomic.Bool
 	fsys := errorfs.Wrap(vfs.NewMem(), errorfs.InjectorFunc(func(op errorfs.Op) error {
@@ -177,7 +178,7 @@ func TestI1EntriesAreSyncedBeforeTheBatch(t *testing.T) {
 	defer s.close() // its error is the halt
 	fill(t, s.log, 255)
 	failing.Store(true)
-	l := leaf("leaf 255")
+	l := leaf("leaf 255 %s", strings.Repeat("x", 40_000))
 	if _, err := s.log.Append(context.Background(), group(l)); !errors.Is(err, pebbledb.ErrHalted) {
 		t.Fatalf("Append = %v, want ErrHalted", err)
 	}

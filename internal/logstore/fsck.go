@@ -154,8 +154,12 @@ func (f *fsck) readHead(db *pebbledb.DB) {
 	}
 	f.result.Size = stored.size
 	f.head = &head{size: stored.size, root: stored.root}
-	// A view that comes with an error reads the full bundles; what it can't read is reported where it is missed.
-	f.head.entries, _ = entrystore.Open(db, f.r, stored.size, stored.end)
+	// A view that comes with an error reads the full bundles; what it can't read is reported where it is missed, apart
+	// from copies, which nothing misses.
+	var damaged *entrystore.DamagedError
+	if f.head.entries, err = entrystore.Open(db, f.r, stored.size, stored.end); errors.As(err, &damaged) && damaged.Copy != nil {
+		f.report(damaged.Copy, "%v", damaged)
+	}
 }
 
 // findEdge rebuilds the right edge, under which all tiles lie, and compares its root with the stored one.

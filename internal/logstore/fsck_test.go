@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/cityproof/cityproof/internal/bodystore"
@@ -191,6 +192,140 @@ func flipEntry(t *testing.T, db *pebbledb.DB, from, to string) {
 	}
 }
 
+// dropCopies leaves the last entries in their file alone, as a larger commit would.
+func dropCopies(t *testing.T, db *pebbledb.DB) {
+	t.Helper()
+	names, err := db.FS().List(db.EntriesDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		f, err := db.FS().OpenReadWrite(db.FS().PathJoin(db.EntriesDir(), name), vfs.WriteCategoryUnspecified)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(f.SyncData(), f.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, key := range copyKeys(t, db) {
+		set(t, db, key, nil)
+	}
+}
+
+// copyKeys returns the keys of the copies of entries.
+func copyKeys(t *testing.T, db *pebbledb.DB) (keys [][]byte) {
+	t.Helper()
+	it, err := db.Reader().NewIter(&pebble.IterOptions{LowerBound: []byte{pebbledb.PrefixEntryCopy}, UpperBound: []byte{pebbledb.PrefixEntryCopy + 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for it.First(); it.Valid(); it.Next() {
+		keys = append(keys, bytes.Clone(it.Key()))
+	}
+	if err := it.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}
+
+// TestI1EntriesComeBackFromTheirCopies loses what was written to the files but not synced.
+func TestI1EntriesComeBackFromTheirCopies(t *testing.T) {
+	mem := vfs.NewCrashableMem()
+	s, err := openStore("data", mem, logstore.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill(t, s.log, 700) // one small commit
+	for i := range 100 {
+		mustAppend(t, s.log, group(leaf("leaf %d", 700+i)))
+	}
+	_, root := s.log.Head()
+	crashed := mem.CrashClone(vfs.CrashCloneCfg{})
+	if err := s.close(); err != nil {
+		t.Fatal(err)
+	}
+	file, err := crashed.Stat("data/entries/000000000.bundles")
+	if err != nil || file.Size() != 0 {
+		t.Fatalf("the crash left a file of %v bytes (%v): it was synced, and the test tests nothing", file, err)
+	}
+	readOnly, err := pebbledb.Open("data", pebbledb.Options{FS: crashed, ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, found := fsck(t, readOnly); r.Size != 800 || r.Root != root || len(found) != 0 {
+		t.Errorf("read-only: %+v, %v", r, found)
+	}
+	if err := readOnly.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = newStore(t, crashed, logstore.Options{})
+	var want [][]byte
+	for i := range 800 {
+		want = append(want, leaf("leaf %d", i).Entry)
+	}
+	if err := verify(s.log, want); err != nil {
+		t.Error(err)
+	}
+	if n := len(copyKeys(t, s.db)); n != 101 {
+		t.Errorf("%d copies, want 101", n)
+	}
+	large := group(leaf("%s", strings.Repeat("x", 40_000)))
+	mustAppend(t, s.log, large)
+	if n := len(copyKeys(t, s.db)); n != 0 {
+		t.Errorf("%d copies after a larger commit", n)
+	}
+	if err := verify(s.log, append(want, large.Leaves[0].Entry)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDamagedCopiesAreNotTaken(t *testing.T) {
+	key := func(i uint64) []byte { return pebbledb.Uint64Key(pebbledb.PrefixEntryCopy, i) }
+	for name, harm := range map[string]func(*testing.T, *pebbledb.DB){
+		"one in the middle is gone": func(t *testing.T, db *pebbledb.DB) { set(t, db, key(101), nil) },
+		"the last is gone":          func(t *testing.T, db *pebbledb.DB) { set(t, db, key(102), nil) },
+		"one is cut":                func(t *testing.T, db *pebbledb.DB) { set(t, db, key(101), []byte("\x00\x08leaf 10")) },
+		"one has two entries":       func(t *testing.T, db *pebbledb.DB) { set(t, db, key(102), []byte("\x00\x01x\x00\x01y")) },
+		"one is longer":             func(t *testing.T, db *pebbledb.DB) { set(t, db, key(102), []byte("\x00\x09leaf  102")) },
+		"one is another":            func(t *testing.T, db *pebbledb.DB) { set(t, db, key(102), []byte("\x00\x08leaf 103")) },
+		"an empty one":              func(t *testing.T, db *pebbledb.DB) { set(t, db, key(103), []byte{}) },
+		"one too many":              func(t *testing.T, db *pebbledb.DB) { set(t, db, key(103), []byte("\x00\x01x")) },
+		"a key too long":            func(t *testing.T, db *pebbledb.DB) { set(t, db, append(key(103), 0), []byte("\x00\x01x")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			mem := vfs.NewMem()
+			s, err := openStore("data", mem, logstore.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range 3 {
+				fill(t, s.log, 100+uint64(i)+1)
+			}
+			harm(t, s.db)
+			if _, found := fsck(t, s.db); len(found) == 0 {
+				t.Error("fsck finds nothing")
+			}
+			if err := s.close(); err != nil {
+				t.Fatal(err)
+			}
+			db, err := pebbledb.Open("data", pebbledb.Options{FS: mem})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			l, err := logstore.Open(db, logstore.Options{})
+			if err == nil {
+				l.Close()
+			}
+			var d *logstore.DamagedError
+			if !errors.As(err, &d) {
+				t.Errorf("Open = %v, want a DamagedError", err)
+			}
+		})
+	}
+}
+
 // master is a store of 66,000 leaves, built once.
 type master struct {
 	mem *vfs.MemFS
@@ -208,6 +343,7 @@ func (m *master) clone(t *testing.T) *pebbledb.DB {
 			t.Fatal(err)
 		}
 		fill(t, s.log, 66000)
+		dropCopies(t, s.db)
 		if err := s.close(); err != nil {
 			t.Fatal(err)
 		}

@@ -162,6 +162,13 @@ func (q *queue) shut(why error) {
 	}
 }
 
+// requests returns how many requests wait.
+func (q *queue) requests() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.items)
+}
+
 func (q *queue) len() (leaves, bytes int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -39,6 +39,7 @@ type Checker struct {
 		root Hash
 	}
 	key    [1 + sha256.Size]byte // scratch space of checkIndex
+	copies []copyOf              // that are to be met, in order
 	failed error                 // every later Check returns it
 }
 
@@ -94,8 +95,17 @@ func (c *Checker) check(ctx context.Context, size uint64, root Hash) error {
 	if size < c.at.next {
 		return &MismatchError{What: "the size to be signed", Stored: number(size), Computed: number(c.at.next)}
 	}
+	copies, err := readCopies(c.store.DB, c.at.next, size)
+	if err != nil {
+		return err
+	}
+	c.copies = copies
 	if err := c.advance(ctx, size); err != nil {
 		return err
+	}
+	if len(c.copies) > 0 {
+		left := c.copies[0]
+		return &MismatchError{What: "the copies of the last entries", Where: fmt.Sprintf("key %q %x", left.key[:1], left.key[1:]), Stored: left.value}
 	}
 	if got := c.tree.root(); got != root {
 		return &MismatchError{What: "the root to be signed", Stored: root[:], Computed: got[:]}
@@ -115,6 +125,9 @@ func (c *Checker) advance(ctx context.Context, size uint64) error {
 		b, behind, err := c.entries.read(c.at)
 		if err != nil {
 			return c.unreadable(err)
+		}
+		if err := c.checkCopy(b); err != nil {
+			return err
 		}
 		// SHA-256(0x00 || entry), without copying: the entry stands behind its length.
 		low := b[1]

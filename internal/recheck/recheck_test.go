@@ -109,6 +109,7 @@ func TestI2SecondPathFindsEveryFlip(t *testing.T) {
 	leaf, tile := leafOf(h.entries[400]), func(n int) []byte { return append([]byte("t\x00"), u64(n)...) }
 	identity, _ := identityOf(h.entries[699])
 	record := append([]byte("e"), u64(1)...)
+	copied := func(n int) []byte { return append([]byte("u"), u64(n)...) }
 	inFile := func(at int64, bit int) func() { return func() { flipFile(t, h.fs, file, at, bit) } }
 	inValue := func(key []byte, at, bit int) func() { return func() { flipValue(t, h.db, h, key, at, bit) } }
 	for what, flip := range map[string]func(){
@@ -128,6 +129,9 @@ func TestI2SecondPathFindsEveryFlip(t *testing.T) {
 		"the last hash of a tile":          inValue(tile(1), 8191, 7),
 		"the index by leaf hash":           inValue(append([]byte("h"), leaf[:]...), 7, 0),
 		"the index by identity":            inValue(append([]byte("i"), identity[:]...), 0, 7),
+		"a copy, its first length":         inValue(copied(640), 1, 0),
+		"a copy, in the middle":            inValue(copied(640), 100, 4),
+		"the last copy, its last byte":     inValue(copied(690), int(h.at(700)-h.at(690))-1, 7),
 		"the head's size, to a smaller":    inValue([]byte("mhead"), 7, 2),
 		"the head's size, to a larger":     inValue([]byte("mhead"), 7, 0),
 		"the head's size, to a huge":       inValue([]byte("mhead"), 0, 6),
@@ -165,11 +169,23 @@ func TestI2SecondPathMissesNothingThatIsGone(t *testing.T) {
 		wantMismatch(t, c.Check(t.Context(), 700, root), what)
 		h.write()
 	}
+	for what, value := range map[string][]byte{
+		"a copy that ends early": []byte("\x00\x09entry 69"), "a copy that goes on": append(lengthed(h.entries[698]), 0),
+	} {
+		c := mustOpen(t, h.store(), 300, first)
+		h.set(append([]byte("u"), u64(698)...), value)
+		wantMismatch(t, c.Check(t.Context(), 700, root), what)
+		h.write()
+	}
 	c := mustOpen(t, h.store(), 300, first)
 	if err := h.fs.Remove("entries/000000000.bundles"); err != nil {
 		t.Fatal(err)
 	}
 	wantMismatch(t, c.Check(t.Context(), 700, root), "the entry file")
+}
+
+func lengthed(entry []byte) []byte {
+	return append([]byte{byte(len(entry) >> 8), byte(len(entry))}, entry...)
 }
 
 // TestI2SecondPathRandomFlips flips one random bit of the stored bytes of random new leaves. CITYPROOF_SEED repeats a run,

@@ -1,11 +1,11 @@
 // Package logstore is the log engine: an append-only Merkle tree (RFC 6962, SHA-256) over the database of package
 // pebbledb, in the tiles of c2sp.org/tlog-tiles.
 //
-// One writer goroutine takes whatever groups are queued, gives their leaves consecutive indices, writes and syncs their
-// entries (package entrystore), and then writes the indexes by identity and by leaf hash, the hash tiles that became full
-// and the callers' own keys in one synced batch.
-// Only then are the new size and root published, and the callers answered. A leaf whose identity is in the log already
-// is a repeat, answered with its first index.
+// One writer goroutine takes whatever groups are queued, gives their leaves consecutive indices, writes their entries
+// (package entrystore), and applies the indexes by identity and by leaf hash, the hash tiles that became full and the
+// callers' own keys as one batch. A second goroutine waits until that is durable, publishes the new size and root, and
+// answers the callers, while the writer prepares the next commit. A leaf whose identity is in the log already is a
+// repeat, answered with its first index.
 //
 // Invariants:
 //

@@ -48,11 +48,16 @@ func (e *DamagedError) Error() string {
 
 // Store reads and erases content. Its methods may be called from several goroutines.
 type Store struct {
-	db *pebbledb.DB
+	db       *pebbledb.DB
+	onDamage func(*DamagedError)
 }
 
+// OnDamage sets what is called with each damaged content that a read finds, in the goroutine that reads. It must be set
+// before the store is used.
+func (s *Store) OnDamage(f func(*DamagedError)) { s.onDamage = f }
+
 // New returns the store in db.
-func New(db *pebbledb.DB) *Store { return &Store{db} }
+func New(db *pebbledb.DB) *Store { return &Store{db: db} }
 
 // StageBody adds a body to w and returns its SHA-256, under which Body finds it once w is committed.
 func StageBody(w pebble.Writer, body []byte) ([32]byte, error) {
@@ -97,7 +102,11 @@ func (s *Store) read(prefix byte, hash [32]byte) ([]byte, error) {
 		return nil, fmt.Errorf("reading content %x: %w", hash, err)
 	}
 	if got := sha256.Sum256(content); got != hash {
-		return nil, &DamagedError{Key: key, Got: got}
+		damage := &DamagedError{Key: key, Got: got}
+		if s.onDamage != nil {
+			s.onDamage(damage)
+		}
+		return nil, damage
 	}
 	return content, nil
 }

@@ -25,6 +25,7 @@ type Config struct {
 	Debug   Listen   `yaml:"debug"`
 	Log     Log      `yaml:"log"`
 	Limits  Limits   `yaml:"limits"`
+	Scrub   Scrub    `yaml:"scrub"`
 }
 
 // Member is one city whose log this node runs; usually there is one.
@@ -85,6 +86,35 @@ type Limits struct {
 	BytesPerDay       int64    `yaml:"bytes_per_day"`
 	Connections       int      `yaml:"connections"`
 	RequestTimeout    Duration `yaml:"request_timeout"`
+}
+
+// Scrub is how the node reads again, all the time, what it has stored.
+type Scrub struct {
+	// Period is how long it takes to read everything once; Off: it doesn't.
+	Period            Period `yaml:"period"`
+	MaxBytesPerSecond int64  `yaml:"max_bytes_per_second"`
+}
+
+// Period is a time.Duration of at least a second, written as in "24h", or Off,
+// written "off". 0 is not set.
+type Period time.Duration
+
+// Off is the Period of what never happens.
+const Off Period = -1
+
+// UnmarshalYAML implements yaml.BytesUnmarshaler.
+func (p *Period) UnmarshalYAML(b []byte) error {
+	s := strings.Trim(strings.TrimSpace(string(b)), `"'`)
+	if s == "off" {
+		*p = Off
+		return nil
+	}
+	v, err := time.ParseDuration(s)
+	if err != nil || v < time.Second {
+		return fmt.Errorf("%q is no period: want for example 24h, at least 1s, or off", b)
+	}
+	*p = Period(v)
+	return nil
 }
 
 // Duration is a time.Duration written as in "30s".
@@ -148,6 +178,12 @@ func (c *Config) setDefaults() {
 	}
 	if c.Limits.RequestTimeout == 0 {
 		c.Limits.RequestTimeout = Duration(30 * time.Second)
+	}
+	if c.Scrub.Period == 0 {
+		c.Scrub.Period = Period(24 * time.Hour)
+	}
+	if c.Scrub.MaxBytesPerSecond == 0 {
+		c.Scrub.MaxBytesPerSecond = 32 << 20
 	}
 	for i := range c.Members {
 		m := &c.Members[i]
@@ -214,6 +250,9 @@ func (c *Config) check() error {
 	}
 	if c.Limits.StatementsPerHour < 0 || c.Limits.BytesPerDay < 0 || c.Limits.Connections < 0 || c.Limits.RequestTimeout < 0 {
 		return errors.New("limits: none may be negative; 0 means the default")
+	}
+	if c.Scrub.MaxBytesPerSecond < 0 {
+		return errors.New("scrub.max_bytes_per_second: it may not be negative; 0 means the default")
 	}
 	return c.checkListeners()
 }

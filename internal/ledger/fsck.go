@@ -97,3 +97,22 @@ func (c *recordCheck) compare() error {
 	}
 	return nil
 }
+
+// CheckEntry looks whether what an entry of this log speaks for is there: its body
+// is stored, or was erased. Otherwise it returns the key that is missing.
+func (l *Ledger) CheckEntry(_ uint64, entry []byte) (key []byte, err error) {
+	signed, err := declaration.ParseSigned(entry)
+	if err != nil {
+		return nil, err
+	}
+	hash := signed.Statement.BodySHA256
+	key = pebbledb.HashKey(pebbledb.PrefixBody, hash)
+	if there, err := l.bodies.HasBody(hash); there || err != nil {
+		return key, err
+	}
+	// An erasure deletes and marks in one batch: what is gone by now is marked by now.
+	if _, erased, err := l.bodies.Erased(hash); erased || err != nil {
+		return key, err
+	}
+	return key, fmt.Errorf("body %x is missing", hash)
+}

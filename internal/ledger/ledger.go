@@ -42,6 +42,9 @@ type Options struct {
 	Quota Quota
 	// Now is the clock; default time.Now.
 	Now func() time.Time
+	// Damaged says in words what of the stored data is known to be damaged, empty if
+	// nothing is: meanwhile no declarations are taken. Default: nothing ever is.
+	Damaged func() string
 	// Logger gets what an operator must know; default: none.
 	Logger *slog.Logger
 }
@@ -57,6 +60,7 @@ type Ledger struct {
 	publisher PublisherFunc
 	quotas    *quotas
 	now       func() time.Time
+	damaged   func() string
 	logger    *slog.Logger
 
 	published atomic.Pointer[Published]
@@ -88,6 +92,7 @@ func Open(ctx context.Context, opts Options) (*Ledger, error) {
 		signer:    opts.Signer,
 		publisher: opts.Publisher,
 		now:       opts.Now,
+		damaged:   opts.Damaged,
 		logger:    opts.Logger,
 	}
 	if l.now == nil {
@@ -210,6 +215,9 @@ func (l *Ledger) ReadOnly() string {
 	}
 	if err := errors.Join(l.log.Halted(), l.signer.Halted()); err != nil {
 		return err.Error()
+	}
+	if l.damaged != nil {
+		return l.damaged()
 	}
 	return ""
 }

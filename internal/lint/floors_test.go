@@ -44,6 +44,7 @@ var floors = []row{
 	// Floor 2: a log, and what talks to one.
 	{floor: 2, path: "internal/ledger"},
 	{floor: 2, path: "internal/client"},
+	{floor: 2, path: "internal/scrub"},
 
 	// Floor 3: what compares logs.
 	{floor: 3, path: "internal/audit"},
@@ -98,6 +99,6 @@ var clockCalls = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc"
 // heavyForCommand are what cmd/cityproof may not link, with all below them.
 var heavyForCommand = []string{
 	"github.com/cockroachdb/pebble", "github.com/google/trillian",
-	module + "internal/pebbledb", module + "internal/logstore", module + "internal/bodystore", module + "internal/ledger",
+	module + "internal/pebbledb", module + "internal/logstore", module + "internal/bodystore", module + "internal/ledger", module + "internal/scrub",
 	module + "internal/node", module + "internal/grpcapi", module + "internal/tileserver", module + "internal/trillianapi",
 }

@@ -9,11 +9,11 @@ import (
 	"slices"
 	"time"
 
-	"github.com/cityproof/cityproof/internal/bodystore"
 	"github.com/cityproof/cityproof/internal/config"
 	"github.com/cityproof/cityproof/internal/ledger"
 	"github.com/cityproof/cityproof/internal/logstore"
 	"github.com/cityproof/cityproof/internal/pebbledb"
+	"github.com/cityproof/cityproof/internal/scrub"
 	"github.com/cityproof/cityproof/internal/signingkey"
 )
 
@@ -26,10 +26,13 @@ type member struct {
 	log    *logstore.Log
 	state  *signingkey.State
 	ledger *ledger.Ledger
+
+	damages *scrub.Damages
+	scrub   *scrub.Scrubber // nil: off
 }
 
 // openMember opens everything that belongs to one city, or nothing.
-func openMember(ctx context.Context, cfg config.Member, limits config.Limits, logger *slog.Logger) (m *member, err error) {
+func openMember(ctx context.Context, cfg config.Member, whole *config.Config, logger *slog.Logger) (m *member, err error) {
 	m = &member{cfg: cfg}
 	defer func() {
 		if err != nil {
@@ -40,6 +43,7 @@ func openMember(ctx context.Context, cfg config.Member, limits config.Limits, lo
 	if m.origin, err = cfg.Origin(); err != nil {
 		return m, err
 	}
+	m.watchDamage(logger)
 	signer, err := m.openSigner()
 	if err != nil {
 		return m, err
@@ -57,14 +61,19 @@ func openMember(ctx context.Context, cfg config.Member, limits config.Limits, lo
 		City:      cfg.City,
 		DB:        m.db,
 		Log:       m.log,
-		Bodies:    bodystore.New(m.db),
+		Bodies:    m.openBodies(),
 		Signer:    signer,
 		Publisher: m.trust.publisher,
-		Quota:     ledger.Quota{StatementsPerHour: limits.StatementsPerHour, BytesPerDay: limits.BytesPerDay},
+		Quota:     ledger.Quota{StatementsPerHour: whole.Limits.StatementsPerHour, BytesPerDay: whole.Limits.BytesPerDay},
 		Now:       time.Now,
+		Damaged:   m.damages.Reason,
 		Logger:    logger,
 	})
-	return m, err
+	if err != nil {
+		return m, err
+	}
+	m.openScrub(whole.Scrub, logger)
+	return m, nil
 }
 
 // openSigner reads the log keys and locks the state directory: from then on no
@@ -115,7 +124,7 @@ func (m *member) close() error {
 // openMembers opens all members of a node, or none.
 func openMembers(ctx context.Context, cfg *config.Config, logger *slog.Logger) (members []*member, err error) {
 	for _, mc := range cfg.Members {
-		m, err := openMember(ctx, mc, cfg.Limits, logger)
+		m, err := openMember(ctx, mc, cfg, logger)
 		if err != nil {
 			return nil, errors.Join(err, closeMembers(members))
 		}

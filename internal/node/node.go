@@ -64,6 +64,7 @@ type node struct {
 
 func (n *node) watch() {
 	for _, m := range n.members {
+		n.metrics.WatchScrub(m.origin, m.scrubState)
 		n.metrics.WatchLog(m.origin, func() telemetry.LogState {
 			size, published, queued := m.ledger.State()
 			return telemetry.LogState{Size: size, PublishedSize: published, QueuedLeaves: queued, ReadOnly: m.ledger.ReadOnly() != ""}
@@ -128,6 +129,9 @@ func (n *node) start(ctx context.Context, g *errgroup.Group, httpListener, grpcL
 		g.Go(func() error { return p.serve(p.Listener) })
 	}
 	g.Go(func() error { return n.reloads(ctx) })
+	for _, m := range n.members {
+		g.Go(func() error { m.runScrub(ctx); return nil })
+	}
 	g.Go(func() error {
 		<-ctx.Done()
 		api.setServing(false)

@@ -1,6 +1,7 @@
 package pebbledb
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -17,4 +18,16 @@ func (d *DB) Note(key, value []byte) error {
 		return fmt.Errorf("writing %q: %w", key, err)
 	}
 	return nil
+}
+
+// Noted returns what Note wrote under key; nil if there is nothing.
+func (d *DB) Noted(key []byte) ([]byte, error) {
+	value, err := d.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading %q: %w", key, err)
+	}
+	return value, nil
 }

@@ -78,3 +78,28 @@ func (m *Metrics) WatchLog(origin string, state func() LogState) {
 		return 0
 	})
 }
+
+// ScrubState is what the scrub of a log says of itself when metrics are read.
+type ScrubState struct {
+	Bytes, Cycles, Complete uint64
+	Damaged                 int
+	Found                   uint64
+}
+
+// WatchScrub adds the metrics of one log's scrub, computed when read.
+func (m *Metrics) WatchScrub(origin string, state func() ScrubState) {
+	labels := prometheus.Labels{"origin": origin}
+	counter := func(name, help string, value func(ScrubState) uint64) {
+		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: labels},
+			func() float64 { return float64(value(state())) }))
+	}
+	gauge := func(name, help string, value func(ScrubState) float64) {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels},
+			func() float64 { return value(state()) }))
+	}
+	counter("cityproof_scrub_bytes_total", "Stored bytes that were read again and checked.", func(s ScrubState) uint64 { return s.Bytes })
+	counter("cityproof_scrub_cycles_total", "How often everything stored has been checked.", func(s ScrubState) uint64 { return s.Cycles })
+	counter("cityproof_scrub_damages_found_total", "Damaged things found, by the scrub or a reader.", func(s ScrubState) uint64 { return s.Found })
+	gauge("cityproof_scrub_last_complete_timestamp_seconds", "When everything stored had last been checked; 0: never.", func(s ScrubState) float64 { return float64(s.Complete) })
+	gauge("cityproof_scrub_damages", "Stored things that are known to be damaged: a human must look.", func(s ScrubState) float64 { return float64(s.Damaged) })
+}

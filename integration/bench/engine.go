@@ -28,7 +28,7 @@ func newEngine(dir string) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	log, err := logstore.Open(db, logstore.Options{})
+	log, err := logstore.Open(db, logstore.Options{PureIdentity: true})
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}

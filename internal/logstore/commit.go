@@ -156,7 +156,7 @@ func (c *commit) refuseAll(err error) {
 // assemble fills the batch with every waiting group that passes its Check, and answers the others. Its own error is a
 // failure of the storage.
 func (c *commit) assemble() error {
-	if err := lookUpAll(c.log.db.Reader(), c.waiting); err != nil {
+	if err := lookUpAll(c.log.db.Reader(), c.waiting, !c.log.opts.PureIdentity); err != nil {
 		return err
 	}
 	for {

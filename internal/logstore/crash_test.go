@@ -28,7 +28,7 @@ func openSmall(fsys vfs.FS) (*store, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := logstore.Open(db, logstore.Options{})
+	l, err := logstore.Open(db, logstore.Options{PureIdentity: true})
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}

@@ -93,6 +93,10 @@ type Options struct {
 	MaxCommitLeaves int
 	MaxCommitBytes  int
 
+	// PureIdentity promises that equal entries are appended with equal identities. Then a new identity is a new leaf hash
+	// too, which saves looking that up. A broken promise makes the index by leaf hash name a later leaf than the first.
+	PureIdentity bool
+
 	// Now is the clock for MaxQueueAge; default time.Now.
 	Now func() time.Time
 

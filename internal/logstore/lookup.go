@@ -18,22 +18,24 @@ type known struct {
 	leafHash bool // an earlier leaf has its leaf hash
 }
 
-// lookUpAll fills in what is known of every leaf of the requests.
+// lookUpAll fills in what is known of every leaf of the requests, whether their leaf hash is there only if withHashes.
 //
 // Nearly all that is asked for is not there. One iterator for all, in the order of the keys and with the Bloom filters of
 // the lowest level too, answers that from memory; single Gets read a block of the lowest level for each leaf, which was
 // 60 % of the writer's time.
-func lookUpAll(r pebble.Reader, requests []*request) error {
+func lookUpAll(r pebble.Reader, requests []*request, withHashes bool) error {
 	var identities, leafHashes []probe
 	for _, q := range requests {
 		for i := range q.known {
 			q.known[i] = known{}
 			identities = append(identities, probe{q.group.Leaves[i].Identity, &q.known[i]})
-			leafHashes = append(leafHashes, probe{q.hashes[i], &q.known[i]})
+			if withHashes {
+				leafHashes = append(leafHashes, probe{q.hashes[i], &q.known[i]})
+			}
 		}
 	}
 	err := find(r, pebbledb.PrefixIdentity, identities, func(k *known, index uint64) { k.index, k.repeat = index, true })
-	if err != nil {
+	if err != nil || !withHashes {
 		return err
 	}
 	return find(r, pebbledb.PrefixLeafHash, leafHashes, func(k *known, _ uint64) { k.leafHash = true })

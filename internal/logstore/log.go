@@ -97,6 +97,12 @@ type Options struct {
 	// too, which saves looking that up. A broken promise makes the index by leaf hash name a later leaf than the first.
 	PureIdentity bool
 
+	// TileCacheBytes bounds the memory for tiles that proofs and readers asked for; default 32 MiB.
+	TileCacheBytes int
+
+	// OnDamage, if set, is called by the goroutine of a reader that finds stored data damaged.
+	OnDamage func(*DamagedError)
+
 	// Now is the clock for MaxQueueAge; default time.Now.
 	Now func() time.Time
 
@@ -120,6 +126,9 @@ func (o *Options) setDefaults() {
 	if o.MaxCommitBytes == 0 {
 		o.MaxCommitBytes = 4 << 20
 	}
+	if o.TileCacheBytes == 0 {
+		o.TileCacheBytes = 32 << 20
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -134,6 +143,7 @@ type Log struct {
 	opts  Options
 	queue *queue
 	head  atomic.Pointer[head]
+	tiles *tileCache
 
 	// The writer's; ahead of head while commits are on their way to the disk.
 	edge    *tile.Edge
@@ -152,6 +162,7 @@ type head struct {
 	size    uint64
 	root    proof.Hash
 	partial [tile.Levels][]proof.Hash
+	edges   [tile.Levels]edge // partial, expanded
 	entries *entrystore.View
 }
 
@@ -175,6 +186,7 @@ func Open(db *pebbledb.DB, opts Options) (*Log, error) {
 		db:      db,
 		opts:    opts,
 		queue:   newQueue(&opts),
+		tiles:   newTileCache(opts.TileCacheBytes),
 		edge:    edge,
 		entries: entrystore.NewWriter(entries),
 		applied: make(chan applied),

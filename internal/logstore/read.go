@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -20,8 +21,6 @@ const (
 	MaxEntries      = 1024
 	maxEntriesBytes = 8 << 20
 )
-
-var _ tile.Source = (*Log)(nil)
 
 // Entry returns the entry at index.
 func (l *Log) Entry(index uint64) ([]byte, error) {
@@ -67,24 +66,24 @@ func (l *Log) Entries(first uint64, n int) ([][]byte, error) {
 // readEntries reads entries of one bundle, as entrystore.View.Entries does, and compares them with the tree.
 func (l *Log) readEntries(h *head, n uint64, from, to, maxBytes int) ([][]byte, error) {
 	entries, err := h.entries.Entries(l.db.Reader(), n, from, to, maxBytes)
-	if err != nil {
-		return nil, fmt.Errorf("reading entries: %w", damaged(err))
+	if err == nil {
+		err = l.compare(n, from, entries)
 	}
-	if err := l.compare(n, from, entries); err != nil {
-		return nil, fmt.Errorf("reading entries: %w", err)
+	if err != nil {
+		return nil, fmt.Errorf("reading entries: %w", l.tellDamage(damaged(err)))
 	}
 	return entries, nil
 }
 
 // compare checks entries of bundle n, from its entry number from on, against the leaf hashes of the tree.
 func (l *Log) compare(n uint64, from int, entries [][]byte) error {
-	hashes, err := l.Tile(context.Background(), 0, n, from+len(entries))
+	nodes, err := l.expanded(0, n, from+len(entries))
 	if err != nil {
 		return err
 	}
 	for i, entry := range entries {
-		if proof.LeafHash(entry) != hashes[from+i] {
-			return &DamagedError{Detail: fmt.Sprintf("entry %d does not have the leaf hash of the tree", n*tile.FullWidth+uint64(from+i))}
+		if proof.LeafHash(entry) != nodes.Hashes()[from+i] {
+			return &DamagedError{Key: bundleKey(n), Detail: fmt.Sprintf("entry %d does not have the leaf hash of the tree", n*tile.FullWidth+uint64(from+i))}
 		}
 	}
 	return nil
@@ -99,30 +98,44 @@ func (l *Log) Bundle(n uint64, width int) ([]byte, error) {
 		return nil, fmt.Errorf("reading an entry bundle: %w", ErrOutOfRange)
 	}
 	data, err := h.entries.Bundle(l.db.Reader(), n, width)
-	if err != nil {
-		return nil, fmt.Errorf("reading %v: %w", id, damaged(err))
+	if err == nil {
+		err = l.compareBundle(n, width, data)
 	}
-	entries, err := tile.ParseBundle(data, width)
 	if err != nil {
-		return nil, fmt.Errorf("reading %v: %w", id, &DamagedError{Detail: err.Error()})
-	}
-	if err := l.compare(n, 0, entries); err != nil {
-		return nil, fmt.Errorf("reading %v: %w", id, err)
+		return nil, fmt.Errorf("reading %v: %w", id, l.tellDamage(damaged(err)))
 	}
 	return data, nil
 }
 
+func (l *Log) compareBundle(n uint64, width int, data []byte) error {
+	entries, err := tile.ParseBundle(data, width)
+	if err != nil {
+		return &DamagedError{Key: bundleKey(n), Detail: err.Error()}
+	}
+	return l.compare(n, 0, entries)
+}
+
+// tellDamage passes an error on, after it has told Options.OnDamage if it is a damage, also one that Pebble found.
+func (l *Log) tellDamage(err error) error {
+	var d *DamagedError
+	if pebble.IsCorruptionError(err) && !errors.As(err, &d) {
+		detail, _, _ := strings.Cut(err.Error(), "\n") // the rest is for Pebble's developers
+		err = &DamagedError{Detail: detail}
+	}
+	if l.opts.OnDamage != nil && errors.As(err, &d) {
+		l.opts.OnDamage(d)
+	}
+	return err
+}
+
 // Tile implements tile.Source: the first width hashes of tile n at a level, for any width that a tree of a size up to the
-// head has there.
-func (l *Log) Tile(_ context.Context, level int, n uint64, width int) ([]proof.Hash, error) {
-	h := l.head.Load()
-	if !covered(level, n, width, h.size) {
-		return nil, fmt.Errorf("reading a tile: %w", ErrOutOfRange)
+// head has there. They are compared with the tree, as Expanded says.
+func (l *Log) Tile(ctx context.Context, level int, n uint64, width int) ([]proof.Hash, error) {
+	nodes, err := l.Expanded(ctx, level, n, width)
+	if err != nil {
+		return nil, err
 	}
-	if n == h.size>>(tile.Height*level)/tile.FullWidth {
-		return h.partial[level][:width:width], nil
-	}
-	return readTile(l.db.Reader(), level, n, width)
+	return nodes.Hashes()[:width:width], nil
 }
 
 // covered says whether a tree of the given size has width hashes in tile n at level.
@@ -137,13 +150,17 @@ func covered(level int, n uint64, width int, size uint64) bool {
 // readTile reads the first width hashes of a stored full tile.
 func readTile(r pebble.Reader, level int, n uint64, width int) ([]proof.Hash, error) {
 	id := tile.ID{Level: level, Index: n, Width: tile.FullWidth}
-	data, closer, err := r.Get(pebbledb.TileKey(uint8(level), n))
+	key := pebbledb.TileKey(uint8(level), n)
+	data, closer, err := r.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		err = &DamagedError{Key: key, Detail: "missing"}
+	}
 	if err != nil {
-		return nil, fmt.Errorf("reading %v: %w", id, damagedIfMissing(err))
+		return nil, fmt.Errorf("reading %v: %w", id, err)
 	}
 	defer closer.Close()
 	if len(data) != tileSize {
-		return nil, fmt.Errorf("reading %v: %w", id, &DamagedError{Detail: fmt.Sprintf("%d bytes, want %d", len(data), tileSize)})
+		return nil, fmt.Errorf("reading %v: %w", id, &DamagedError{Key: key, Detail: fmt.Sprintf("%d bytes, want %d", len(data), tileSize)})
 	}
 	hashes, err := tile.ParseTile(data[:width*len(proof.Hash{})], width)
 	if err != nil {
@@ -186,7 +203,7 @@ func lookUp(r pebble.Reader, prefix byte, hash [32]byte) (uint64, bool, error) {
 	}
 	defer closer.Close()
 	if len(value) != 8 {
-		return 0, false, fmt.Errorf("looking up %x under %q: %w", hash, prefix, &DamagedError{Detail: fmt.Sprintf("%d bytes, want 8", len(value))})
+		return 0, false, fmt.Errorf("looking up %x under %q: %w", hash, prefix, &DamagedError{Key: key[:], Detail: fmt.Sprintf("%d bytes, want 8", len(value))})
 	}
 	return binary.BigEndian.Uint64(value), true, nil
 }

@@ -17,6 +17,7 @@ import (
 
 // DamagedError says that stored data is not what was written.
 type DamagedError struct {
+	Key    []byte // the database key that holds or should hold it; nil if it is the log as a whole
 	Detail string
 }
 
@@ -25,18 +26,15 @@ func (e *DamagedError) Error() string {
 	return "the stored log is damaged (run fsck --deep, then restore from a backup or a mirror): " + e.Detail
 }
 
-func damagedIfMissing(err error) error {
-	if errors.Is(err, pebble.ErrNotFound) {
-		return &DamagedError{Detail: "missing"}
-	}
-	return err
-}
-
 // damaged gives damage that package entrystore found this package's type; it returns any other error as it is.
 func damaged(err error) error {
 	var d *entrystore.DamagedError
 	if errors.As(err, &d) {
-		return &DamagedError{Detail: d.Error()}
+		key := bundleKey(d.Bundle)
+		if d.Copy != nil {
+			key = d.Copy
+		}
+		return &DamagedError{Key: key, Detail: d.Error()}
 	}
 	return err
 }

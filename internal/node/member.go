@@ -54,7 +54,8 @@ func openMember(ctx context.Context, cfg config.Member, whole *config.Config, lo
 	if m.db, err = pebbledb.Open(cfg.Data, pebbledb.Options{Logger: logger}); err != nil {
 		return m, err
 	}
-	if m.log, err = logstore.Open(m.db, logstore.Options{Logger: logger}); err != nil {
+	// An entry's identity is computed from the entry (package declaration).
+	if m.log, err = logstore.Open(m.db, logstore.Options{PureIdentity: true, OnDamage: m.foundDamage, Logger: logger}); err != nil {
 		return m, err
 	}
 	m.ledger, err = ledger.Open(ctx, ledger.Options{

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cityproof/cityproof/internal/bodystore"
 	"github.com/cityproof/cityproof/internal/config"
+	"github.com/cityproof/cityproof/internal/logstore"
 	"github.com/cityproof/cityproof/internal/scrub"
 	"github.com/cityproof/cityproof/internal/telemetry"
 )
@@ -22,6 +23,15 @@ func (m *member) openBodies() *bodystore.Store {
 	bodies := bodystore.New(m.db)
 	bodies.OnDamage(func(d *bodystore.DamagedError) { m.damages.FoundKey(d.Key, d.Error()) })
 	return bodies
+}
+
+// foundDamage is told what a reader of the log found.
+func (m *member) foundDamage(d *logstore.DamagedError) {
+	if d.Key == nil {
+		m.damages.Found(d.Error())
+		return
+	}
+	m.damages.FoundKey(d.Key, d.Error())
 }
 
 // openScrub makes the scrubber ready, unless it is off. What was damaged before the

@@ -15,6 +15,7 @@ import (
 	ledgerv1 "github.com/cityproof/cityproof/api/cityproof/ledger/v1"
 	"github.com/cityproof/cityproof/internal/ledger"
 	"github.com/cityproof/cityproof/internal/logstore"
+	"github.com/cityproof/cityproof/internal/priority"
 	"github.com/cityproof/cityproof/internal/publication"
 )
 
@@ -67,6 +68,14 @@ func toStatus(err error, logger *slog.Logger) error {
 	}
 	logger.Error("answering a call", slog.Any("err", err))
 	return status.Error(codes.Internal, "the node could not do this; its operator finds the reason in its log")
+}
+
+// busy maps an error of the readers' gate.
+func busy(err error) error {
+	if errors.Is(err, priority.ErrBusy) {
+		return detailed(codes.Unavailable, err, retryIn(priority.RetryAfter))
+	}
+	return status.FromContextError(err).Err()
 }
 
 func detailed(code codes.Code, err error, detail protoadapt.MessageV1) error {

@@ -17,6 +17,7 @@ import (
 
 	ledgerv1 "github.com/cityproof/cityproof/api/cityproof/ledger/v1"
 	"github.com/cityproof/cityproof/internal/declaration"
+	"github.com/cityproof/cityproof/internal/priority"
 )
 
 // maxMessage bounds one message: a submission with room, or a chunk of a file.
@@ -61,6 +62,22 @@ func ServerOptions(timeout time.Duration, observe func(method string, err error)
 			recovery.StreamServerInterceptor(recovered),
 		),
 	}
+}
+
+// Gated makes readers pass a gate. Calls that a publisher needs do not wait.
+func Gated(gate *priority.Gate) grpc.ServerOption {
+	return grpc.ChainUnaryInterceptor(func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+		switch info.FullMethod {
+		case ledgerv1.LedgerService_Publish_FullMethodName, ledgerv1.LedgerService_NextSubject_FullMethodName, ledgerv1.LedgerService_GetLog_FullMethodName:
+			return next(ctx, req)
+		}
+		release, err := gate.Read(ctx)
+		if err != nil {
+			return nil, busy(err)
+		}
+		defer release() // before the answer is encoded and sent
+		return next(ctx, req)
+	})
 }
 
 // streamFactor is how much longer a stream may take than a single call.

@@ -17,6 +17,7 @@ import (
 	"github.com/cityproof/cityproof/internal/declaration"
 	"github.com/cityproof/cityproof/internal/ledger"
 	"github.com/cityproof/cityproof/internal/logstore"
+	"github.com/cityproof/cityproof/internal/priority"
 	"github.com/cityproof/cityproof/internal/proof"
 )
 
@@ -37,6 +38,8 @@ type Options struct {
 	// Observe is told of each publication: the log, how many declarations, how
 	// long it took, and the error that the caller gets. Default: nobody is told.
 	Observe func(origin string, n int, took time.Duration, err error)
+	// Gate is told while something is published; default: one of its own.
+	Gate *priority.Gate
 	// Now is the clock; default time.Now.
 	Now    func() time.Time
 	Logger *slog.Logger
@@ -65,6 +68,9 @@ func New(members []Member, opts Options) *Server {
 	}
 	if opts.Observe == nil {
 		opts.Observe = func(string, int, time.Duration, error) {}
+	}
+	if opts.Gate == nil {
+		opts.Gate = priority.New()
 	}
 	return &Server{members: members, opts: opts, streams: make(chan struct{}, maxStreams)}
 }
@@ -210,7 +216,9 @@ func (s *Server) publish(ctx context.Context, subs []*ledgerv1.Submission) (*led
 	for i, sub := range subs {
 		batch[i] = submission(sub)
 	}
+	done := s.opts.Gate.Publishing()
 	out, err := m.Ledger.Publish(ctx, batch)
+	done()
 	err = s.status(err)
 	s.opts.Observe(m.Ledger.Origin(), len(batch), s.opts.Now().Sub(start), err)
 	return out, err

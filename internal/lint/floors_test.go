@@ -51,6 +51,7 @@ var floors = []row{
 
 	// Floor 4: surfaces.
 	{floor: 4, path: "internal/grpcapi"},
+	{floor: 4, path: "internal/priority"},
 	{floor: 4, path: "internal/tileserver"},
 	{floor: 4, path: "internal/trillianapi"},
 

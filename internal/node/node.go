@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/cityproof/cityproof/internal/config"
+	"github.com/cityproof/cityproof/internal/priority"
 	"github.com/cityproof/cityproof/internal/telemetry"
 )
 
@@ -48,7 +49,7 @@ func Run(ctx context.Context, cfg *config.Config, opts Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeMembers(members)) }()
-	n := &node{cfg: cfg, opts: opts, members: members, metrics: telemetry.New(opts.Version)}
+	n := &node{cfg: cfg, opts: opts, members: members, metrics: telemetry.New(opts.Version), gate: priority.New()}
 	n.watch()
 	return n.serve(ctx)
 }
@@ -59,6 +60,7 @@ type node struct {
 	opts    Options
 	members []*member
 	metrics *telemetry.Metrics
+	gate    *priority.Gate // for readers on all public ports
 	tls     *certificates
 }
 

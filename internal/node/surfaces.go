@@ -43,11 +43,12 @@ func (n *node) newAPI(listening string) *api {
 		members = append(members, grpcapi.Member{Ledger: m.ledger, Publishers: m.publishers})
 	}
 	service := grpcapi.New(members, grpcapi.Options{
-		Version: n.opts.Version, Public: public, Observe: n.observePublication, Logger: n.opts.Logger,
+		Version: n.opts.Version, Public: public, Observe: n.observePublication, Gate: n.gate, Logger: n.opts.Logger,
 	})
 	a := &api{health: grpchealth.NewServer()}
 	opts := grpcapi.ServerOptions(time.Duration(n.cfg.Limits.RequestTimeout), n.observeCall, n.opts.Logger)
-	a.internal = grpc.NewServer(opts...)
+	a.internal = grpc.NewServer(opts...) // its readers have passed the gate at the HTTP port
+	opts = append(opts, grpcapi.Gated(n.gate))
 	if n.tls.config != nil {
 		opts = append(opts, grpc.Creds(credentials.NewTLS(n.tls.config)))
 	}
@@ -107,12 +108,14 @@ func (n *node) handler(ctx context.Context, conn *grpc.ClientConn, addr net.Addr
 	newHealth(n.members, addr, n.tls.config != nil).routes(mux)
 	for _, m := range n.members {
 		base := m.cfg.BasePath
-		tileserver.New(m.ledger, n.opts.Logger).Routes(mux, base)
+		files := http.NewServeMux()
+		tileserver.New(m.ledger, n.opts.Logger).Routes(files, base)
+		mux.Handle(base+"/log/", gated(n.gate, files))
 		rest, err := grpcapi.Gateway(ctx, conn, m.cfg.City)
 		if err != nil {
 			return nil, err
 		}
-		mux.Handle(base+"/api/v1/", http.StripPrefix(base, bounded(rest)))
+		mux.Handle(base+"/api/v1/", http.StripPrefix(base, gated(n.gate, bounded(rest))))
 		mux.HandleFunc("GET "+base+"/api/v1/openapi.json", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			_, _ = w.Write(openapi.Ledger)

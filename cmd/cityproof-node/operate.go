@@ -185,22 +185,47 @@ func publisherAction(use, short string, do func(config.Member, ed25519.PublicKey
 func backupCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "backup DIR --config FILE",
-		Short: "Copy the log, bodies and trust.json into a new folder, never keys or state (the node must be stopped)",
-		Args:  cobra.ExactArgs(1),
+		Short: "Copy the log, bodies and trust.json into a folder, never keys or state",
+		Long: `Copy the log, bodies and trust.json into a folder, never keys or state. The node may run meanwhile.
+
+A folder that holds an earlier backup of the log is brought up to date: only what is new is copied, and the new backup
+takes the old one's place when it is whole. If this is interrupted, the old one stays. What was erased from the log's node
+is gone from the folder too, then.`,
+		Args:    cobra.ExactArgs(1),
+		Example: "  cityproof-node backup /mnt/backup/cityproof --config /srv/cityproof/node.yaml",
 	}
 	file, city := configFlag(cmd), cityFlag(cmd)
+	asJSON := cmd.Flags().Bool("json", false, "print JSON")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		m, err := memberOf(*file, *city)
 		if err != nil {
 			return err
 		}
-		if err := node.Backup(m, args[0], slog.New(slog.DiscardHandler)); err != nil {
+		got, err := node.Backup(cmd.Context(), m, args[0], bar("copying"), slog.New(slog.DiscardHandler))
+		if err != nil {
 			return err
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "Backed up to %s. Keys are not in it; keep their safe copy apart.\n", args[0])
+		if *asJSON {
+			return printJSON(cmd.OutOrStdout(), got)
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "Backed up %d entries to %s: %s copied, %s there already.\nKeys are not in it; keep their safe copy apart.\n",
+			got.Size, args[0], size(got.Copied), size(got.Kept))
 		return nil
 	}
 	return cmd
+}
+
+// size shows bytes for people.
+func size(n int64) string {
+	switch {
+	case n < 1<<10:
+		return fmt.Sprintf("%d bytes", n)
+	case n < 1<<20:
+		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+	case n < 1<<30:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	}
+	return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
 }
 
 func restoreCommand() *cobra.Command {

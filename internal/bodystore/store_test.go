@@ -143,7 +143,7 @@ func TestEraseLeavesAMarker(t *testing.T) {
 	}
 }
 
-func TestEraseWaitsForSnapshots(t *testing.T) {
+func TestEraseWaitsForSnapshotsAndBackups(t *testing.T) {
 	db := newDB(t, "data", vfs.NewMem())
 	s := bodystore.New(db)
 	hash := put(t, db, bodystore.StageBody, []byte("a body"))
@@ -151,8 +151,15 @@ func TestEraseWaitsForSnapshots(t *testing.T) {
 	if err := s.Erase(context.Background(), hash, 1); !errors.Is(err, pebbledb.ErrSnapshotOpen) {
 		t.Errorf("Erase with a snapshot open = %v, want ErrSnapshotOpen", err)
 	}
+	release, other := db.HoldPurges(), db.HoldPurges()
 	if err := snapshot.Close(); err != nil {
 		t.Fatal(err)
+	}
+	for _, release := range []func(){release, release, other} { // the second time means nothing
+		if _, err := s.FinishErasures(context.Background()); !errors.Is(err, pebbledb.ErrSnapshotOpen) {
+			t.Errorf("FinishErasures during a backup = %v, want ErrSnapshotOpen", err)
+		}
+		release()
 	}
 	for _, want := range []int{1, 0} {
 		if n, err := s.FinishErasures(context.Background()); err != nil || n != want {

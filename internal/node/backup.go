@@ -13,37 +13,78 @@ import (
 	"github.com/cityproof/cityproof/internal/config"
 	"github.com/cityproof/cityproof/internal/logstore"
 	"github.com/cityproof/cityproof/internal/pebbledb"
+	"github.com/cityproof/cityproof/internal/proof"
 	"github.com/cityproof/cityproof/internal/signingkey"
 )
 
-// Backup copies a member's data and trust.json into dir, which must not exist.
-// Keys and state are left out on purpose: keys have a safe copy of their own, and
-// a state that was put back would let the log sign a second history.
-func Backup(m config.Member, dir string, logger *slog.Logger) (err error) {
-	// Pebble copies only a database that is open for writing, and opening one for
-	// writing makes it where there is none: a backup of nothing would look like one.
-	if _, serr := os.Stat(filepath.Join(m.Data, "FORMAT")); serr != nil {
-		return fmt.Errorf("backing up: %s holds no data: %w", m.Data, serr)
-	}
-	db, err := pebbledb.Open(m.Data, pebbledb.Options{Logger: logger})
-	if err != nil {
-		return fmt.Errorf("backing up: %w", err)
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	return backup(db, m.Trust, dir)
+// BackedUp says what a backup did.
+type BackedUp struct {
+	Size   uint64 `json:"size"` // of the log in the backup
+	Root   string `json:"root"`
+	Copied int64  `json:"bytes_copied"`
+	Kept   int64  `json:"bytes_kept"` // of the backup before, not copied again
 }
 
-func backup(db *pebbledb.DB, trust, dir string) error {
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return fmt.Errorf("backing up: %w", err)
+// Backup copies a member's data and trust.json into dir, also while the node runs. If dir holds an earlier backup of the
+// log, only what is new is copied, and the new backup takes the old one's place when it is whole and could be opened:
+// whatever ends this, dir holds one of the two.
+//
+// Keys and state are left out on purpose: keys have a safe copy of their own, and a state that was put back would let the
+// log sign a second history. progress, if set, is told of the bytes done and all.
+func Backup(ctx context.Context, m config.Member, dir string, progress func(done, total uint64), logger *slog.Logger) (*BackedUp, error) {
+	out, err := backup(ctx, m, dir, progress, logger)
+	if err != nil {
+		return nil, fmt.Errorf("backing up: %w", err)
 	}
-	if err := db.Checkpoint(filepath.Join(dir, "data")); err != nil {
-		return fmt.Errorf("backing up: %w", err)
+	return out, nil
+}
+
+func backup(ctx context.Context, m config.Member, dir string, progress func(done, total uint64), logger *slog.Logger) (_ *BackedUp, err error) {
+	// Opening a database for writing makes it where there is none: a backup of nothing would look like one.
+	if _, serr := os.Stat(filepath.Join(m.Data, "FORMAT")); serr != nil {
+		return nil, fmt.Errorf("%s holds no data: %w", m.Data, serr)
 	}
-	if err := copyFile(trust, filepath.Join(dir, "trust.json")); err != nil {
-		return fmt.Errorf("backing up: %w", err)
+	b, err := openBackupDir(dir)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	from, done, running, err := borrowCheckpoint(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	if running {
+		defer done()
+	} else {
+		db, derr := pebbledb.Open(m.Data, pebbledb.Options{Logger: logger})
+		if derr != nil {
+			return nil, derr
+		}
+		defer func() { err = errors.Join(err, db.Close()) }()
+		var remove func() error
+		if from, remove, err = makeCheckpoint(m, db); err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, remove()) }()
+	}
+	source := filepath.Join(from, "data")
+	size, root, err := headOf(source, logger)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.checkSameLog(ctx, source, logger); err != nil {
+		return nil, err
+	}
+	out := &BackedUp{Size: size, Root: root.String()}
+	if out.Copied, out.Kept, err = b.copy(ctx, source, progress); err != nil {
+		return nil, err
+	}
+	switch gotSize, gotRoot, err := headOf(b.next(), logger); {
+	case err != nil:
+		return nil, fmt.Errorf("the copy can't be opened: %w", err)
+	case gotSize != size || gotRoot != root:
+		return nil, fmt.Errorf("the copy has size %d and root %s, want %d and %s", gotSize, gotRoot, size, root)
+	}
+	return out, b.commit(m.Trust)
 }
 
 // Restored says what a restore found.
@@ -68,11 +109,11 @@ func Restore(ctx context.Context, m config.Member, dir string, logger *slog.Logg
 	if err = os.RemoveAll(tmp); err != nil {
 		return nil, fmt.Errorf("restoring: %w", err)
 	}
-	if err = copyTree(filepath.Join(dir, "data"), tmp); err != nil {
+	if err = copyTree((&backupDir{dir}).current(), tmp); err != nil {
 		return nil, fmt.Errorf("restoring: %w", err)
 	}
 	out := &Restored{}
-	if out.Size, err = sizeOf(tmp, logger); err != nil {
+	if out.Size, _, err = headOf(tmp, logger); err != nil {
 		return nil, fmt.Errorf("restoring: the backup can't be opened: %w", err)
 	}
 	if out.Signed, err = lastSize(state.Last()); err != nil {
@@ -91,20 +132,28 @@ func removeEmpty(dir string) error {
 	return nil
 }
 
-// sizeOf opens a data directory and rebuilds the right edge of its log.
-func sizeOf(data string, logger *slog.Logger) (size uint64, err error) {
+// headOf opens a data directory and rebuilds the right edge of its log.
+func headOf(data string, logger *slog.Logger) (size uint64, root proof.Hash, err error) {
+	err = withLog(data, logger, func(log *logstore.Log) error {
+		size, root = log.Head()
+		return nil
+	})
+	return size, root, err
+}
+
+// withLog calls f with the log of a data directory that nobody else has open.
+func withLog(data string, logger *slog.Logger, f func(*logstore.Log) error) (err error) {
 	db, err := pebbledb.Open(data, pebbledb.Options{ReadOnly: true, Logger: logger})
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	log, err := logstore.Open(db, logstore.Options{Logger: logger})
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer log.Close()
-	size, _ = log.Head()
-	return size, nil
+	return f(log)
 }
 
 func copyTree(from, to string) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
 	"slices"
 	"time"
 
@@ -49,6 +50,9 @@ func openMember(ctx context.Context, cfg config.Member, whole *config.Config, lo
 		return m, err
 	}
 	if m.trust, err = openTrust(cfg.Trust, m.origin, signer.VKeys()); err != nil {
+		return m, err
+	}
+	if err = os.RemoveAll(checkpointDir(cfg)); err != nil { // of a process that was killed; it would keep what is erased
 		return m, err
 	}
 	if m.db, err = pebbledb.Open(cfg.Data, pebbledb.Options{Logger: logger}); err != nil {

@@ -214,8 +214,8 @@ type private struct {
 	stop  func()
 }
 
-// openPrivate opens the debug port and Trillian's, where the configuration has
-// them, or none.
+// openPrivate opens the control sockets, the debug port and Trillian's, where the
+// configuration has them, or none.
 func (n *node) openPrivate() (out []private, err error) {
 	defer func() {
 		if err != nil {
@@ -233,6 +233,13 @@ func (n *node) openPrivate() (out []private, err error) {
 		out = append(out, private{l, func(l net.Listener) error { return serveHTTP(s, l) }, func() { _ = s.Close() }})
 	}
 	for _, m := range n.members {
+		control, cerr := n.openControl(m)
+		if cerr != nil {
+			return out, cerr
+		}
+		if control != nil {
+			out = append(out, *control)
+		}
 		if m.cfg.Trillian.Listen == "" {
 			continue
 		}

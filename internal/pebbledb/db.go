@@ -107,8 +107,9 @@ type DB struct {
 	roomMu    sync.Mutex
 	sinceRoom int
 
-	// purgeMu lets one Purge run at a time.
-	purgeMu sync.Mutex
+	// purgeMu lets one Purge run at a time, and guards purgeHolds.
+	purgeMu    sync.Mutex
+	purgeHolds int
 
 	// wedged is set when Pebble panicked inside a commit: it may hold its locks for ever, so Close leaves it alone.
 	wedgedMu sync.Mutex // guards wedged

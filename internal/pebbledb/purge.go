@@ -6,10 +6,24 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"sync"
 )
 
-// ErrSnapshotOpen is returned by Purge while a snapshot may still hold what is to go: try again later.
+// ErrSnapshotOpen is returned by Purge while a snapshot or a copy may still hold what is to go: try again later.
 var ErrSnapshotOpen = errors.New("a reader has a snapshot open")
+
+// HoldPurges makes Purge refuse until release is called, for as long as a checkpoint of the database is on the same disk:
+// its links would keep what was purged. It waits for a Purge that is running.
+func (d *DB) HoldPurges() (release func()) {
+	d.purgeMu.Lock()
+	defer d.purgeMu.Unlock()
+	d.purgeHolds++
+	return sync.OnceFunc(func() {
+		d.purgeMu.Lock()
+		defer d.purgeMu.Unlock()
+		d.purgeHolds--
+	})
+}
 
 // Span is the key range from Start up to but without End.
 type Span struct {
@@ -31,7 +45,7 @@ func (d *DB) Purge(ctx context.Context, spans ...Span) error {
 	stop := d.onHalt(cancel)
 	defer stop()
 
-	if d.pebble.Metrics().Snapshots.Count > 0 {
+	if d.purgeHolds > 0 || d.pebble.Metrics().Snapshots.Count > 0 {
 		return fmt.Errorf("purging: %w", ErrSnapshotOpen)
 	}
 	lastWAL := d.startFreshWALs()

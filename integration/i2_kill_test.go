@@ -17,10 +17,13 @@ import (
 
 // killAt attaches strace to a running node. The node is killed when it enters one of the system calls with the path:
 // before the call is done.
-func (n *process) killAt(calls, path string) {
+func (n *process) killAt(calls, path string) { n.straced(calls, path, "signal=KILL") }
+
+// straced attaches strace to a running node and injects something into its system calls with the path.
+func (n *process) straced(calls, path, inject string) {
 	n.t.Helper()
 	cmd := exec.Command("strace", "-f", "-p", fmt.Sprint(n.cmd.Process.Pid), "-o", os.DevNull,
-		"-P", path, "-e", "trace="+calls, "-e", "inject="+calls+":signal=KILL")
+		"-P", path, "-e", "trace="+calls, "-e", "inject="+calls+":"+inject)
 	stderr, err := cmd.StderrPipe()
 	if err == nil {
 		err = cmd.Start()

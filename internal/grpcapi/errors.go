@@ -15,6 +15,7 @@ import (
 	ledgerv1 "github.com/cityproof/cityproof/api/cityproof/ledger/v1"
 	"github.com/cityproof/cityproof/internal/ledger"
 	"github.com/cityproof/cityproof/internal/logstore"
+	"github.com/cityproof/cityproof/internal/pebbledb"
 	"github.com/cityproof/cityproof/internal/priority"
 	"github.com/cityproof/cityproof/internal/publication"
 )
@@ -57,6 +58,9 @@ func toStatus(err error, logger *slog.Logger) error {
 		return detailed(codes.ResourceExhausted, err, retryIn(overload.RetryAfter))
 	case errors.As(err, &readOnly):
 		return status.Error(codes.Unavailable, err.Error())
+	case errors.Is(err, pebbledb.ErrHalted): // it was logged when it came about
+		return status.Error(codes.Unavailable, "the node's storage has failed: its operator must look at the disk and restart it. "+
+			"There is no receipt; sending the same declaration again is safe")
 	case errors.As(err, &notFound):
 		return status.Error(codes.NotFound, err.Error())
 	case errors.Is(err, logstore.ErrOutOfRange):

@@ -213,7 +213,10 @@ func (l *Ledger) ReadOnly() string {
 	if why := l.readOnly.Load(); why != nil {
 		return *why
 	}
-	if err := errors.Join(l.log.Halted(), l.signer.Halted()); err != nil {
+	if l.log.Halted() != nil { // why is in the node's own log: it names files, and this is shown to everybody
+		return "its storage has failed: the operator must look at the disk and then restart the node, whose log says what failed"
+	}
+	if err := l.signer.Halted(); err != nil {
 		return err.Error()
 	}
 	if l.damaged != nil {

@@ -31,6 +31,7 @@ type job struct {
 	Signed     string // file of declarations
 	Trust      string
 	Batch      int // declarations a batch; 0: single calls
+	Profile    string // file for a CPU profile of the node; empty: none
 	Limit      int // how many of the declarations to use; 0: all
 }
 

@@ -29,6 +29,7 @@ type options struct {
 	over     int           // how many times its queue's capacity the node is offered at once; 0: not at all
 	dir      string
 	out      string
+	profile  string // folder for the node's CPU profiles; empty: none
 }
 
 func run() error {
@@ -72,6 +73,7 @@ func parseOptions(args []string) (options, error) {
 	f.IntVar(&o.over, "over", o.over, "offer the node this many times its queue's capacity at once; 0 leaves that out")
 	f.StringVar(&o.dir, "dir", "", "folder for the data, on the disk to be measured (default: the temporary folder)")
 	f.StringVar(&o.out, "out", "", "also write the table to this `file`")
+	f.StringVar(&o.profile, "profile", "", "keep CPU profiles of the node in this existing `folder`, one for each load of the last round")
 	quick := f.Bool("quick", false, "a run of under a minute, to see that everything works: its figures mean little")
 	if err := f.Parse(args); err != nil {
 		return o, err

@@ -63,7 +63,11 @@ func (r *report) sign(n int) (*office, string, error) {
 func (r *report) at(ctx context.Context, o *office, load job, readers bool, measure, usage string) error {
 	dir := filepath.Join(r.opts.dir, "node-"+measure)
 	defer os.RemoveAll(dir)
-	n, err := serve(ctx, dir, o)
+	var profile string
+	if r.opts.profile != "" {
+		profile = filepath.Join(r.opts.profile, measure+".pprof")
+	}
+	n, err := serve(ctx, dir, profile, o)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/pprof"
 
 	"github.com/cityproof/cityproof/internal/config"
 	"github.com/cityproof/cityproof/internal/node"
@@ -22,6 +23,11 @@ func phaseServe(ctx context.Context, j job) (r result, err error) {
 	}
 	// Quotas are for the officers of one city over days; here all of a day comes in seconds.
 	cfg.Limits.StatementsPerHour, cfg.Limits.BytesPerDay = 1<<30, 1<<40
+	stopProfile, err := startProfile(j.Profile)
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, stopProfile()) }()
 	before, err := usageNow(j.Dir)
 	if err != nil {
 		return r, err
@@ -51,6 +57,24 @@ func phaseServe(ctx context.Context, j job) (r result, err error) {
 	return r, err
 }
 
+// startProfile writes a CPU profile to a file until stop; without a name it does nothing.
+func startProfile(name string) (stop func() error, err error) {
+	if name == "" {
+		return func() error { return nil }, nil
+	}
+	f, err := os.Create(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() error {
+		pprof.StopCPUProfile()
+		return f.Close()
+	}, nil
+}
+
 // served is a running node.
 type served struct {
 	*process
@@ -59,7 +83,7 @@ type served struct {
 }
 
 // serve makes a new node in dir, which may not exist, and starts it.
-func serve(ctx context.Context, dir string, o *office) (*served, error) {
+func serve(ctx context.Context, dir, profile string, o *office) (*served, error) {
 	opts := node.InitOptions{City: benchCity, URL: benchURL, Dir: dir, HTTP: "127.0.0.1:0", GRPC: "127.0.0.1:0"}
 	for _, key := range o.keys {
 		opts.Publishers = append(opts.Publishers, ed25519.PublicKey(key.Public()))
@@ -68,7 +92,7 @@ func serve(ctx context.Context, dir string, o *office) (*served, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := startChild(ctx, job{Phase: "serve", Subject: subjectNode, Dir: dir})
+	p, err := startChild(ctx, job{Phase: "serve", Subject: subjectNode, Dir: dir, Profile: profile})
 	if err != nil {
 		return nil, err
 	}

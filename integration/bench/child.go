@@ -30,9 +30,9 @@ type job struct {
 	HTTP, GRPC string
 	Signed     string // file of declarations
 	Trust      string
-	Batch      int // declarations a batch; 0: single calls
+	Batch      int    // declarations a batch; 0: single calls
 	Profile    string // file for a CPU profile of the node; empty: none
-	Limit      int // how many of the declarations to use; 0: all
+	Limit      int    // how many of the declarations to use; 0: all
 }
 
 // tuning are the settings of a subject that depend on the load.

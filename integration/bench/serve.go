@@ -5,18 +5,28 @@ import (
 	"crypto/ed25519"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime/pprof"
+	"syscall"
 
 	"github.com/cityproof/cityproof/internal/config"
 	"github.com/cityproof/cityproof/internal/node"
 )
 
+// maxNodeMemory bounds the node, in bytes.
+const maxNodeMemory = 512 << 20
+
 // phaseServe runs a whole node, made before in j.Dir, until the parent closes our input. It first prints its addresses.
+//
+// The whole process may have 512 MiB of memory (ulimit -d), also when it is offered ten times what it can queue.
 func phaseServe(ctx context.Context, j job) (r result, err error) {
+	if err := syscall.Setrlimit(syscall.RLIMIT_DATA, &syscall.Rlimit{Cur: maxNodeMemory, Max: maxNodeMemory}); err != nil {
+		return r, fmt.Errorf("bounding the node's memory: %w", err)
+	}
 	cfg, err := config.Load(filepath.Join(j.Dir, "node.yaml"))
 	if err != nil {
 		return r, err

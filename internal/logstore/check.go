@@ -150,7 +150,7 @@ func (c *Checker) compareEntries(out *Checked, n uint64, leaves, want []proof.Ha
 // leafTile checks the tile of level 0 over the full bundle n, whose entries have the given leaf hashes; none if they can't
 // be read. It returns the leaf hashes as the tree above bears them out; nil if there are none.
 func (c *Checker) leafTile(out *Checked, h *head, n uint64, leaves []proof.Hash) []proof.Hash {
-	stored, err := readTile(c.r, 0, n, tile.FullWidth)
+	stored, err := readTile(c.r, 0, n)
 	if err != nil {
 		out.report(pebbledb.TileKey(0, n), "%v", err)
 	} else {
@@ -191,9 +191,9 @@ func (c *Checker) Tiles(level int) uint64 {
 // the entries.
 func (c *Checker) Tile(level int, n uint64) (out Checked) {
 	h := c.head()
-	stored, err := readTile(c.r, level, n, tile.FullWidth)
+	stored, err := readTile(c.r, level, n)
 	if err != nil {
-		out.report(pebbledb.TileKey(uint8(level), n), "%v", err) //nolint:gosec // below tile.Levels
+		out.report(pebbledb.TileKey(uint8(level), n), "%v", err)
 		return out
 	}
 	out.Bytes += tileSize
@@ -203,7 +203,7 @@ func (c *Checker) Tile(level int, n uint64) (out Checked) {
 	case level > 0 && c.borneOut(level, n, stored): // then it is the tile above that is wrong
 		c.blameEdge(&out, h, level, n)
 	default:
-		out.report(pebbledb.TileKey(uint8(level), n), "it does not have the hash that the tree above has for it") //nolint:gosec // as above
+		out.report(pebbledb.TileKey(uint8(level), n), "it does not have the hash that the tree above has for it")
 	}
 	return out
 }
@@ -218,7 +218,7 @@ func (c *Checker) blameEdge(out *Checked, h *head, level int, n uint64) {
 // borneOut says whether all tiles below have the hashes that tile n at a level, above 0, has for them.
 func (c *Checker) borneOut(level int, n uint64, hashes []proof.Hash) bool {
 	for i, hash := range hashes {
-		below, err := readTile(c.r, level-1, n*tile.FullWidth+uint64(i), tile.FullWidth) //nolint:gosec // i is not negative
+		below, err := readTile(c.r, level-1, n*tile.FullWidth+uint64(i))
 		if err != nil || fold(below) != hash {
 			return false
 		}
@@ -231,7 +231,7 @@ func (c *Checker) borneOut(level int, n uint64, hashes []proof.Hash) bool {
 func (c *Checker) parent(h *head, level int, n uint64) (proof.Hash, bool) {
 	up, i := n/tile.FullWidth, n%tile.FullWidth
 	if up < h.size>>(tile.Height*(level+1))/tile.FullWidth {
-		hashes, err := readTile(c.r, level+1, up, tile.FullWidth)
+		hashes, err := readTile(c.r, level+1, up)
 		if err != nil {
 			return proof.Hash{}, false
 		}
@@ -303,7 +303,7 @@ func (f edgeFinder) fill(h *head, hashOf func(h *head, level int, n uint64) (pro
 	}
 	for level := 1; level < tile.Levels; level++ {
 		end := h.size >> (tile.Height * level)
-		for n := end - uint64(tile.PartialWidth(level, h.size)); n < end; n++ { //nolint:gosec // a width is not negative
+		for n := end - uint64(tile.PartialWidth(level, h.size)); n < end; n++ {
 			hash, herr := hashOf(h, level-1, n)
 			if herr != nil {
 				return partial, herr
@@ -316,7 +316,7 @@ func (f edgeFinder) fill(h *head, hashOf func(h *head, level int, n uint64) (pro
 
 // fromTile returns the hash of a full tile as it is stored.
 func (f edgeFinder) fromTile(_ *head, level int, n uint64) (proof.Hash, error) {
-	hashes, err := readTile(f.r, level, n, tile.FullWidth)
+	hashes, err := readTile(f.r, level, n)
 	if err != nil {
 		return proof.Hash{}, err
 	}

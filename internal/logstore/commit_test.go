@@ -153,22 +153,19 @@ func TestI3NothingIsShownBeforeTheSync(t *testing.T) {
 		result logstore.Result
 		err    error
 	}
-	repeat, next := make(chan answer, 1), make(chan answer, 1)
-	for _, q := range []struct {
-		g  logstore.Group
-		to chan answer
-	}{{group(l), repeat}, {group(leaf("leaf 257"), l), next}} {
+	ask := func(g logstore.Group) chan answer {
+		to := make(chan answer, 1)
 		go func() {
-			r, err := s.log.Append(context.Background(), q.g)
-			q.to <- answer{r, err}
+			r, err := s.log.Append(context.Background(), g)
+			to <- answer{r, err}
 		}()
-		for n, _ := s.log.Queued(); q.to == repeat && n > 0; n, _ = s.log.Queued() { // until the writer has it
+		for range 10_000 { // an answer that comes too early needs a moment; a right one never comes
 			runtime.Gosched()
 		}
+		return to
 	}
-	for range 1000 { // an answer that comes too early needs a moment; a right one never comes
-		runtime.Gosched()
-	}
+	repeat := ask(group(l)) // a commit of its own, with nothing to write
+	next := ask(group(leaf("leaf 257"), l))
 	select {
 	case err := <-done:
 		t.Errorf("Append returned before the sync: %v", err)

@@ -123,7 +123,7 @@ func (f *fsck) report(key []byte, format string, args ...any) {
 
 // took adds up what a check found.
 func (f *fsck) took(c Checked) {
-	f.result.Bytes += uint64(c.Bytes) //nolint:gosec // not negative
+	f.result.Bytes += uint64(c.Bytes)
 	for _, d := range c.Damages {
 		f.result.Damages++
 		if f.Report != nil {
@@ -200,7 +200,7 @@ func EntryBytes(db *pebbledb.DB) (total uint64) {
 	}
 	for _, name := range names {
 		if info, err := db.FS().Stat(db.FS().PathJoin(db.EntriesDir(), name)); err == nil {
-			total += uint64(info.Size()) //nolint:gosec // not negative
+			total += uint64(info.Size())
 		}
 	}
 	return total
@@ -235,7 +235,7 @@ func (f *fsck) content(ctx context.Context) error {
 		return nil
 	}
 	for _, prefix := range []byte{pebbledb.PrefixAttachment, pebbledb.PrefixBody} {
-		if err := f.parallel(ctx, 256, func(i uint64) Checked { return f.contentPart(ctx, prefix, byte(i)) }); err != nil { //nolint:gosec // below 256
+		if err := f.parallel(ctx, 256, func(i uint64) Checked { return f.contentPart(ctx, prefix, byte(i)) }); err != nil {
 			return err
 		}
 	}

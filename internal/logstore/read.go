@@ -147,8 +147,8 @@ func covered(level int, n uint64, width int, size uint64) bool {
 	return n <= hashes/tile.FullWidth && n*tile.FullWidth+uint64(width) <= hashes
 }
 
-// readTile reads the first width hashes of a stored full tile.
-func readTile(r pebble.Reader, level int, n uint64, width int) ([]proof.Hash, error) {
+// readTile reads a stored full tile.
+func readTile(r pebble.Reader, level int, n uint64) ([]proof.Hash, error) {
 	id := tile.ID{Level: level, Index: n, Width: tile.FullWidth}
 	key := pebbledb.TileKey(uint8(level), n)
 	data, closer, err := r.Get(key)
@@ -162,7 +162,7 @@ func readTile(r pebble.Reader, level int, n uint64, width int) ([]proof.Hash, er
 	if len(data) != tileSize {
 		return nil, fmt.Errorf("reading %v: %w", id, &DamagedError{Key: key, Detail: fmt.Sprintf("%d bytes, want %d", len(data), tileSize)})
 	}
-	hashes, err := tile.ParseTile(data[:width*len(proof.Hash{})], width)
+	hashes, err := tile.ParseTile(data, tile.FullWidth)
 	if err != nil {
 		return nil, fmt.Errorf("reading %v: %w", id, err)
 	}

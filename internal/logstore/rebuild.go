@@ -122,7 +122,7 @@ func foldTiles(r pebble.Reader, level int, size uint64) ([]proof.Hash, error) {
 	var partial []proof.Hash
 	end := size >> (tile.Height * level)
 	for n := end - uint64(tile.PartialWidth(level, size)); n < end; n++ {
-		hashes, err := readTile(r, level-1, n, tile.FullWidth)
+		hashes, err := readTile(r, level-1, n)
 		if err != nil {
 			return nil, err
 		}

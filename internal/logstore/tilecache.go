@@ -120,13 +120,13 @@ func (l *Log) fullTile(h *head, level int, n uint64) (*tile.Expanded, error) {
 
 // readTile returns a stored full tile if it has the hash that it should have.
 func (l *Log) readTile(level int, n uint64, want proof.Hash) (*tile.Expanded, error) {
-	hashes, err := readTile(l.db.Reader(), level, n, tile.FullWidth)
+	hashes, err := readTile(l.db.Reader(), level, n)
 	if err != nil {
 		return nil, err
 	}
 	nodes := tile.NewExpanded(hashes)
 	if nodes.Root() != want {
-		return nil, &DamagedError{Key: pebbledb.TileKey(uint8(level), n), //nolint:gosec // below tile.Levels
+		return nil, &DamagedError{Key: pebbledb.TileKey(uint8(level), n),
 			Detail: fmt.Sprintf("%v does not have the hash that the tree has for it", tile.ID{Level: level, Index: n, Width: tile.FullWidth})}
 	}
 	return nodes, nil
@@ -146,7 +146,7 @@ func (l *Log) tileFromBelow(h *head, level int, n uint64, want proof.Hash) *tile
 		}
 	} else {
 		for i := range uint64(tile.FullWidth) {
-			below, err := readTile(l.db.Reader(), level-1, n*tile.FullWidth+i, tile.FullWidth)
+			below, err := readTile(l.db.Reader(), level-1, n*tile.FullWidth+i)
 			if err != nil {
 				return nil
 			}

@@ -120,7 +120,7 @@ func borrowCheckpoint(ctx context.Context, m config.Member) (dir string, done fu
 	if err != nil {
 		return "", nil, true, errors.Join(err, conn.Close())
 	}
-	resp, err := client.Do(req)
+	resp, err := client.Do(req) //nolint:bodyclose // done closes the connection: the body lasts as long as the checkpoint
 	if err != nil {
 		return "", nil, true, fmt.Errorf("asking the running node for a checkpoint: %w", errors.Join(err, conn.Close()))
 	}

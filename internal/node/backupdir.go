@@ -87,9 +87,14 @@ func (b *backupDir) checkSameLog(ctx context.Context, source string, logger *slo
 // copy brings the files of source into data.new/. A file that the earlier backup has, of the same name, size and time, is
 // linked: tables and full entry files never change, and a restored log, whose numbers may come again, has other times.
 func (b *backupDir) copy(ctx context.Context, source string, progress func(done, total uint64)) (copied, kept int64, err error) {
-	files, total, err := filesIn(source)
+	folders, files, total, err := contentsOf(source)
 	if err != nil {
 		return 0, 0, err
+	}
+	for _, folder := range folders { // an empty one too: a log without entries has one
+		if err := os.Mkdir(filepath.Join(b.next(), folder), 0o700); err != nil {
+			return 0, 0, err
+		}
 	}
 	for _, f := range files {
 		if err := ctx.Err(); err != nil {
@@ -108,12 +113,7 @@ func (b *backupDir) copy(ctx context.Context, source string, progress func(done,
 			progress(uint64(copied+kept), uint64(total)) //nolint:gosec // sizes are not negative
 		}
 	}
-	for _, dir := range []string{b.next(), filepath.Join(b.next(), "pebble"), filepath.Join(b.next(), "entries")} {
-		if err := syncFolder(dir); err != nil {
-			return copied, kept, err
-		}
-	}
-	return copied, kept, nil
+	return copied, kept, syncFolders(b.next())
 }
 
 // file is one to be brought.
@@ -122,10 +122,19 @@ type file struct {
 	info fs.FileInfo
 }
 
-func filesIn(dir string) (files []file, total int64, err error) {
+// contentsOf lists what is in a folder and below it, each folder, "." first, before what it holds. total counts bytes.
+func contentsOf(dir string) (folders []string, files []file, total int64, err error) {
 	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		if err != nil {
 			return err
+		}
+		rel, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			folders = append(folders, rel)
+			return nil
 		}
 		info, err := d.Info()
 		if err != nil {
@@ -134,19 +143,15 @@ func filesIn(dir string) (files []file, total int64, err error) {
 		if !info.Mode().IsRegular() {
 			return fmt.Errorf("%s is no regular file", path)
 		}
-		rel, err := filepath.Rel(dir, path)
 		files, total = append(files, file{rel, info}), total+info.Size()
-		return err
+		return nil
 	})
-	return files, total, err
+	return folders, files, total, err
 }
 
 // bring links or copies one file.
 func (b *backupDir) bring(source string, f file) (linked bool, err error) {
 	target := filepath.Join(b.next(), f.path)
-	if err := os.MkdirAll(filepath.Dir(target), 0o700); err != nil {
-		return false, err
-	}
 	old := filepath.Join(b.at("data"), f.path)
 	if info, err := os.Lstat(old); err == nil && immutable(f.path) && info.Mode().IsRegular() &&
 		info.Size() == f.info.Size() && info.ModTime().Equal(f.info.ModTime()) {
@@ -177,6 +182,16 @@ func (b *backupDir) commit(trust string) error {
 	}
 	return errors.Join(os.Rename(b.next(), b.at("data")), os.Rename(b.at("trust.json.new"), b.at("trust.json")),
 		syncFolder(b.path), os.RemoveAll(b.at("data.old")), syncFolder(b.path))
+}
+
+// syncFolders makes the names in a folder and in all below it durable.
+func syncFolders(root string) error {
+	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() {
+			return err
+		}
+		return syncFolder(path)
+	})
 }
 
 func syncFolder(path string) error {

@@ -20,6 +20,7 @@ import (
 	"github.com/cityproof/cityproof/internal/bodystore"
 	"github.com/cityproof/cityproof/internal/logstore"
 	"github.com/cityproof/cityproof/internal/pebbledb"
+	"github.com/cityproof/cityproof/internal/proof"
 	"github.com/cityproof/cityproof/internal/scrub"
 )
 
@@ -222,28 +223,44 @@ func TestEachKindOfDamageIsFoundAndRefused(t *testing.T) {
 	read := func(index uint64) func(*store) error {
 		return func(s *store) error { _, err := s.log.Entry(index); return err }
 	}
+	// A tile of level 0 can be computed again from its entries, and is: such a read must give the entry and its proof.
+	heals := func(index uint64) func(*store) error {
+		return func(s *store) error {
+			got, err := s.log.Entry(index)
+			if err != nil {
+				return err
+			}
+			size, root := s.log.Head()
+			path, err := s.log.InclusionProof(t.Context(), index, size)
+			if err != nil {
+				return err
+			}
+			return proof.VerifyInclusion(index, size, proof.LeafHash(got), path, root)
+		}
+	}
 	for i, tc := range []struct {
 		name string
 		harm func(*store) (back func())
 		want string             // in the reason
 		fsck []byte             // the key that fsck --deep names
 		read func(*store) error // must be refused
+		heal func(*store) error // must be right all the same
 	}{
-		{"an entry", func(s *store) func() { return s.flipFile("entry 777", "entsy 777") }, "entry 777 does not have", bundleKey(3), read(777)},
-		{"the length of an entry", func(s *store) func() { return s.flipFile("\x00\x64entry 777", "\x00\x65entry 777") }, "entry bundle 3", bundleKey(3), read(777)},
-		{"the place of a bundle", func(s *store) func() { return s.flip(bundleKey(3), 7) }, "entry bundle 3", bundleKey(3), read(777)},
-		{"an entry of the unfinished bundle", func(s *store) func() { return s.flipFile("entry 65990", "entsy 65990") }, "entry 65990 does not have", []byte("mhead"), read(65990)},
-		{"a tile of level 0", func(s *store) func() { return s.flip(pebbledb.TileKey(0, 3), 40) }, "tile 3 of level 0", pebbledb.TileKey(0, 3), read(769)},
-		{"a tile of level 0 on the edge", func(s *store) func() { return s.flip(pebbledb.TileKey(0, 256), 40) }, "tile 256 of level 0", pebbledb.TileKey(0, 256), read(65537)},
-		{"a tile of level 1", func(s *store) func() { return s.flip(pebbledb.TileKey(1, 0), 8191) }, "tile 0 of level 1", pebbledb.TileKey(1, 0), nil},
+		{"an entry", func(s *store) func() { return s.flipFile("entry 777", "entsy 777") }, "entry 777 does not have", bundleKey(3), read(777), nil},
+		{"the length of an entry", func(s *store) func() { return s.flipFile("\x00\x64entry 777", "\x00\x65entry 777") }, "entry bundle 3", bundleKey(3), read(777), nil},
+		{"the place of a bundle", func(s *store) func() { return s.flip(bundleKey(3), 7) }, "entry bundle 3", bundleKey(3), read(777), nil},
+		{"an entry of the unfinished bundle", func(s *store) func() { return s.flipFile("entry 65990", "entsy 65990") }, "entry 65990 does not have", []byte("mhead"), read(65990), nil},
+		{"a tile of level 0", func(s *store) func() { return s.flip(pebbledb.TileKey(0, 3), 40) }, "tile 3 of level 0", pebbledb.TileKey(0, 3), nil, heals(769)},
+		{"a tile of level 0 on the edge", func(s *store) func() { return s.flip(pebbledb.TileKey(0, 256), 40) }, "tile 256 of level 0", pebbledb.TileKey(0, 256), nil, heals(65537)},
+		{"a tile of level 1", func(s *store) func() { return s.flip(pebbledb.TileKey(1, 0), 8191) }, "tile 0 of level 1", pebbledb.TileKey(1, 0), nil, heals(5)},
 		{"a body", func(s *store) func() { return s.flip(bodyKey, 100) }, "body", bodyKey, func(s *store) error {
 			_, err := bodystore.New(s.db).Body([32]byte(bodyKey[1:]))
 			return err
-		}},
+		}, nil},
 		{"an attachment", func(s *store) func() { return s.flip(fileKey, 100) }, "attachment", fileKey, func(s *store) error {
 			_, err := bodystore.New(s.db).Attachment([32]byte(fileKey[1:]))
 			return err
-		}},
+		}, nil},
 	} {
 		if testing.Short() && i%4 != 0 {
 			continue // hashing is slow under the race detector, and this is one goroutine
@@ -271,6 +288,11 @@ func TestEachKindOfDamageIsFoundAndRefused(t *testing.T) {
 				var inBodies *bodystore.DamagedError
 				if err := tc.read(s); !errors.As(err, &inLog) && !errors.As(err, &inBodies) {
 					t.Errorf("reading = %v, want a DamagedError", err)
+				}
+			}
+			if tc.heal != nil {
+				if err := tc.heal(s); err != nil {
+					t.Errorf("reading = %v", err)
 				}
 			}
 			if got := s.fsck(); !slices.ContainsFunc(got, func(d logstore.Damage) bool { return bytes.Equal(d.Key, tc.fsck) }) {

@@ -37,7 +37,20 @@ func TestMutantsFitTheSource(t *testing.T) {
 	}
 }
 
-var failedTest = regexp.MustCompile(`(?m)^--- FAIL: (\S+)|^panic: (.*)$`)
+// caught finds the test that failed, the one that hung, or what a panic said.
+var caught = regexp.MustCompile(`(?m)^--- FAIL: (\S+)|^panic: test timed out.*\n\s+running tests:\n\s+(\S+)|^panic: (.*)$`)
+
+// caughtBy names what noticed a mutant in the output of go test, or "" if no test did.
+func caughtBy(output string) string {
+	found := caught.FindStringSubmatch(output)
+	switch {
+	case found == nil:
+		return ""
+	case found[2] != "":
+		return "`" + found[2] + "`, which hangs"
+	}
+	return "`" + found[1] + found[3] + "`"
+}
 
 // TestMutantsAreCaught runs the tests on each mutant that CITYPROOF_MUTANTS names by a regular expression, or all. One
 // that passes them is a failure: a test is missing.
@@ -63,12 +76,12 @@ func TestMutantsAreCaught(t *testing.T) {
 		start := time.Now()
 		out, err := m.test(t, root, m.tests, m.run)
 		took := time.Since(start).Round(100 * time.Millisecond)
-		found := failedTest.FindStringSubmatch(out)
+		by := caughtBy(out)
 		switch {
 		case err == nil:
 			t.Errorf("%s: every test passes", m.name)
-			found = []string{"", "**nothing**", ""}
-		case found == nil:
+			by = "**nothing**"
+		case by == "":
 			t.Fatalf("%s: the tests could not be run:\n%s", m.name, out)
 		}
 		theirs := "does not use it"
@@ -78,8 +91,8 @@ func TestMutantsAreCaught(t *testing.T) {
 				theirs = "fails"
 			}
 		}
-		fmt.Fprintf(&table, "| %s | `%s%s` | %v | %s |\n", m.name, found[1], found[2], took, theirs)
-		t.Logf("%s: %s%s; Trillian's own suite: %s", m.name, found[1], found[2], theirs)
+		fmt.Fprintf(&table, "| %s | %s | %v | %s |\n", m.name, by, took, theirs)
+		t.Logf("%s: %s; Trillian's own suite: %s", m.name, by, theirs)
 	}
 	fmt.Println(table.String())
 }

@@ -61,9 +61,9 @@ Nothing is changed. The exit code is 0 if all is good, and 1 if anything is dama
 		switch {
 		case *asJSON:
 		case *deep:
-			fmt.Fprintf(cmd.OutOrStdout(), "good: %d entries, root %s, %d full tiles, %d bodies and attachments\n", result.Size, result.Root, result.Tiles, result.Bodies)
+			fmt.Fprintf(cmd.OutOrStdout(), "good: a log of size %d, root %s; full tiles %d, bodies and attachments %d\n", result.Size, result.Root, result.Tiles, result.Bodies)
 		default:
-			fmt.Fprintf(cmd.OutOrStdout(), "good: the tree of %d entries, root %s, %d full tiles; --deep reads the entries and bodies too\n", result.Size, result.Root, result.Tiles)
+			fmt.Fprintf(cmd.OutOrStdout(), "good: the tree of size %d, root %s; full tiles %d; --deep reads the entries and bodies too\n", result.Size, result.Root, result.Tiles)
 		}
 		return nil
 	}

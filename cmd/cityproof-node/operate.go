@@ -208,7 +208,7 @@ is gone from the folder too, then.`,
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), got)
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "Backed up %d entries to %s: %s copied, %s there already.\nKeys are not in it; keep their safe copy apart.\n",
+		fmt.Fprintf(cmd.OutOrStdout(), "Backed up a log of size %d to %s: %s copied, %s there already.\nKeys are not in it; keep their safe copy apart.\n",
 			got.Size, args[0], size(got.Copied), size(got.Kept))
 		return nil
 	}

@@ -3,7 +3,9 @@ package canonical
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -14,10 +16,11 @@ import (
 // Codec reads and writes messages of one type as ProtoJSON with proto field
 // names in this package's encoding. It is safe for concurrent use.
 //
-// Types must be made for it: every singular scalar `optional`, no 64-bit
-// integers, floats, maps or groups, no enum with two names for one value, no
-// message that holds itself. NewCodec refuses others, so a proto that breaks the
-// rule fails the first test.
+// Types must be made for it: every singular scalar `optional`, no signed or
+// fixed 64-bit integers, floats, maps or groups, no enum with two names for one
+// value, no message that holds itself. NewCodec refuses others, so a proto that
+// breaks the rule fails the first test. A uint64 is a string of decimal digits,
+// as ProtoJSON has it, of at most 2^63 − 1: sizes of logs end there.
 type Codec struct {
 	root *plan
 }
@@ -75,7 +78,7 @@ func compileField(fd protoreflect.FieldDescriptor, done map[protoreflect.FullNam
 	}
 	switch fd.Kind() {
 	case protoreflect.StringKind, protoreflect.BytesKind, protoreflect.BoolKind,
-		protoreflect.Int32Kind, protoreflect.Uint32Kind:
+		protoreflect.Int32Kind, protoreflect.Uint32Kind, protoreflect.Uint64Kind:
 	case protoreflect.EnumKind:
 		values := fd.Enum().Values()
 		f.enums = make(map[string]protoreflect.EnumNumber, values.Len())
@@ -179,6 +182,8 @@ func (f *field) scalar(d *Decoder) (protoreflect.Value, error) {
 		return protoreflect.ValueOfEnum(n), nil
 	case protoreflect.Int32Kind, protoreflect.Uint32Kind:
 		return f.integer(d)
+	case protoreflect.Uint64Kind:
+		return decimal(d)
 	default:
 		s, err := d.String()
 		return protoreflect.ValueOfString(s), err
@@ -199,6 +204,21 @@ func (f *field) integer(d *Decoder) (protoreflect.Value, error) {
 	}
 	d.i = start
 	return protoreflect.Value{}, d.fail("the number does not fit in 32 bits")
+}
+
+// decimal reads a string of digits without a zero in front.
+func decimal(d *Decoder) (protoreflect.Value, error) {
+	start := d.i
+	s, err := d.String()
+	if err != nil {
+		return protoreflect.Value{}, err
+	}
+	n, err := strconv.ParseUint(s, 10, 63)
+	if err != nil || strconv.FormatUint(n, 10) != s {
+		d.i = start
+		return protoreflect.Value{}, d.fail(Quote(s) + " is no number of at most 2^63 - 1 in its shortest form")
+	}
+	return protoreflect.ValueOfUint64(n), nil
 }
 
 // inField puts a field's name in front of the path of a nested error.
@@ -290,6 +310,11 @@ func (f *field) encodeOne(b []byte, v protoreflect.Value) ([]byte, error) {
 		return AppendInteger(b, v.Int()), nil
 	case protoreflect.Uint32Kind:
 		return AppendInteger(b, int64(v.Uint())), nil //nolint:gosec // a uint32 fits
+	case protoreflect.Uint64Kind:
+		if v.Uint() > math.MaxInt64 {
+			return nil, fmt.Errorf("%d is more than 2^63 - 1", v.Uint())
+		}
+		return AppendString(b, strconv.FormatUint(v.Uint(), 10)), nil
 	default:
 		if !utf8.ValidString(v.String()) {
 			return nil, errors.New("not valid UTF-8")

@@ -19,8 +19,8 @@ import (
 // statements, acts and evidence, so none passes for another.
 const PayloadType = "application/vnd.cityproof.statement.v1+json"
 
-// maxSignatures of one envelope: an officer's, a colleague's, and room.
-const maxSignatures = 8
+// maxSignatures of one envelope: a request to join is signed by every key of a member.
+const maxSignatures = 32
 
 // KeyID names a publisher key: SHA-256 of its 32 raw bytes.
 type KeyID [sha256.Size]byte
@@ -42,7 +42,7 @@ type Signature struct {
 type Envelope struct {
 	PayloadType string
 	Payload     []byte
-	Signatures  []Signature // 1 to 8
+	Signatures  []Signature // 1 to 32
 }
 
 // ParseEnvelope reads an entry of the log that is an envelope. It accepts exactly
@@ -149,7 +149,7 @@ func (e *Envelope) PAE() []byte {
 // however they are wrapped.
 func (e *Envelope) Identity() [sha256.Size]byte { return sha256.Sum256(e.PAE()) }
 
-// ErrUnknownKey says that no signature is by a key that the verifier accepts.
+// ErrUnknownKey says that a signature is by a key that the verifier doesn't accept.
 var ErrUnknownKey = errors.New("signed by a key that may not publish here")
 
 // ErrBadSignature says that a signature by an accepted key does not verify.
@@ -177,35 +177,41 @@ func (e *Envelope) Verify(key func(KeyID) (ed25519.PublicKey, bool)) error {
 }
 
 // Sign wraps a payload and signs it with each key. Signers must be Ed25519, 1 to
-// 8 in number, no key twice.
+// 32 in number, no key twice.
 //
 // Each signature is verified before it is returned: one made wrong by a fault is
 // useless, and with Ed25519 gives the private key away.
 func Sign(payloadType string, payload []byte, signers ...crypto.Signer) (*Envelope, error) {
-	if len(signers) == 0 || len(signers) > maxSignatures {
-		return nil, fmt.Errorf("signing statement: %d keys, want 1 to %d", len(signers), maxSignatures)
+	return (&Envelope{PayloadType: payloadType, Payload: payload}).Countersign(signers...)
+}
+
+// Countersign returns the envelope with the signatures of more keys, as Sign makes
+// them. Whether those already there verify is not checked.
+func (e *Envelope) Countersign(signers ...crypto.Signer) (*Envelope, error) {
+	if len(signers) == 0 || len(e.Signatures)+len(signers) > maxSignatures {
+		return nil, fmt.Errorf("signing envelope: %d keys and %d signatures, want 1 to %d", len(signers), len(e.Signatures), maxSignatures)
 	}
-	e := &Envelope{PayloadType: payloadType, Payload: payload}
+	signed := &Envelope{PayloadType: e.PayloadType, Payload: e.Payload, Signatures: slices.Clone(e.Signatures)}
 	pae := e.PAE()
 	for _, signer := range signers {
 		pub, ok := signer.Public().(ed25519.PublicKey)
 		if !ok {
-			return nil, errors.New("signing statement: the key is not Ed25519")
+			return nil, errors.New("signing envelope: the key is not Ed25519")
 		}
 		sig, err := signer.Sign(noRandom{}, pae, crypto.Hash(0))
 		if err != nil {
-			return nil, fmt.Errorf("signing statement: %w", err)
+			return nil, fmt.Errorf("signing envelope: %w", err)
 		}
 		if !ed25519.Verify(pub, pae, sig) {
-			return nil, fmt.Errorf("signing statement: the key made a bad signature: %w", ErrBadSignature)
+			return nil, fmt.Errorf("signing envelope: the key made a bad signature: %w", ErrBadSignature)
 		}
-		e.Signatures = append(e.Signatures, Signature{KeyIDOf(pub), sig})
+		signed.Signatures = append(signed.Signatures, Signature{KeyIDOf(pub), sig})
 	}
-	slices.SortFunc(e.Signatures, func(a, b Signature) int { return bytes.Compare(a.KeyID[:], b.KeyID[:]) })
-	if _, err := ParseEnvelope(e.Format()); err != nil {
-		return nil, fmt.Errorf("signing statement: %w", err) // a key given twice, too long
+	slices.SortFunc(signed.Signatures, func(a, b Signature) int { return bytes.Compare(a.KeyID[:], b.KeyID[:]) })
+	if _, err := ParseEnvelope(signed.Format()); err != nil {
+		return nil, fmt.Errorf("signing envelope: %w", err) // a key given twice, too long
 	}
-	return e, nil
+	return signed, nil
 }
 
 // noRandom is passed where crypto.Signer asks for randomness: Ed25519 uses none,

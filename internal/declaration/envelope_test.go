@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 
@@ -157,7 +158,7 @@ func rejectedEnvelopes(t *testing.T, one, two *declaration.Envelope) []vector {
 	return append(vectors,
 		edit(t, "reject/sig-in-url-alphabet", "standard base64", both, sig, url),
 		vector{name: "reject/payload-before-type", reason: "keys are sorted", input: swapMembers(first)},
-		vector{name: "reject/nine-signatures", reason: "at most 8", input: nineSignatures(t)},
+		vector{name: "reject/33-signatures", reason: "at most 32", input: tooManySignatures(t)},
 		vector{name: "reject/line-break-after", reason: "something follows the value", input: first + "\n"},
 		vector{name: "reject/byte-order-mark", reason: "a byte order mark before the value", input: "\ufeff" + first},
 		vector{name: "reject/empty-object", reason: "every field is missing", input: "{}"},
@@ -180,15 +181,15 @@ func swapMembers(envelope string) string {
 	return fmt.Sprintf(`{"payloadType":%s,"payload":%s,"signatures":%s}`, m["payloadType"], m["payload"], m["signatures"])
 }
 
-func nineSignatures(t *testing.T) string {
+func tooManySignatures(t *testing.T) string {
 	payload := []byte(samplePayload(t))
-	e := sign(t, payload, 1, 2, 3, 4, 5, 6, 7, 8)
-	ninth := sign(t, payload, 9).Signatures[0]
-	at := 0
-	for at < len(e.Signatures) && bytes.Compare(e.Signatures[at].KeyID[:], ninth.KeyID[:]) < 0 {
-		at++
+	var keys []int
+	for n := 1; n <= 32; n++ {
+		keys = append(keys, n)
 	}
-	e.Signatures = append(e.Signatures[:at:at], append([]declaration.Signature{ninth}, e.Signatures[at:]...)...)
+	e := sign(t, payload, keys...)
+	e.Signatures = append(e.Signatures, sign(t, payload, 33).Signatures...)
+	slices.SortFunc(e.Signatures, func(a, b declaration.Signature) int { return bytes.Compare(a.KeyID[:], b.KeyID[:]) })
 	return string(e.Format())
 }
 

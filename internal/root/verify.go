@@ -1,0 +1,61 @@
+package root
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+
+	"github.com/theupdateframework/go-tuf/v2/metadata"
+)
+
+// Verify checks that a version is signed by a threshold of its own keys. That is what makes version 1 a root, and it is all
+// that can be said of a later one without its predecessors. Errors wrap ErrNotSigned.
+func (r *Root) Verify() error {
+	if err := r.meta.VerifyDelegate(metadata.ROOT, r.meta); err != nil {
+		return fmt.Errorf("%w: version %d by its own keys: %w", ErrNotSigned, r.Version, err)
+	}
+	return nil
+}
+
+// VerifyNext checks that next is the version after r: signed by thresholds of r's keys and of its own, of the same alliance,
+// and with the founding unchanged (T-11). Errors about signatures wrap ErrNotSigned.
+func (r *Root) VerifyNext(next *Root) error {
+	if next.Version != r.Version+1 {
+		return fmt.Errorf("version %d follows version %d: want %d", next.Version, r.Version, r.Version+1)
+	}
+	if next.Alliance != r.Alliance {
+		return fmt.Errorf("version %d is of another alliance", next.Version)
+	}
+	if next.Terms.FoundedAt != r.Terms.FoundedAt || next.Terms.NextDraw != r.Terms.NextDraw {
+		return fmt.Errorf("version %d changes founded_at or next_draw, which never change", next.Version)
+	}
+	if err := r.meta.VerifyDelegate(metadata.ROOT, next.meta); err != nil {
+		return fmt.Errorf("%w: version %d by the keys of version %d: %w", ErrNotSigned, next.Version, r.Version, err)
+	}
+	return next.Verify()
+}
+
+// ExpiredAt reports whether the version had expired at a time, which a receipt proves.
+func (r *Root) ExpiredAt(t time.Time) bool { return r.meta.Signed.IsExpired(t) }
+
+// Signed returns how many signatures the file has by keys of r, or of prev where that is not nil, and how many are wanted.
+// Only valid ones count.
+func (r *Root) Signed(prev *Root) (have, want int) {
+	by := r
+	if prev != nil {
+		by = prev
+	}
+	payload, err := r.payload()
+	if err != nil {
+		return 0, by.Threshold
+	}
+	for _, key := range by.Keys {
+		if sig := r.signature(key); sig != nil && verifyEd25519(key, payload, sig) {
+			have++
+		}
+	}
+	return have, by.Threshold
+}
+
+// Same reports whether two files are the same version, whoever signed it so far.
+func (r *Root) Same(other *Root) bool { return bytes.Equal(r.ID[:], other.ID[:]) }

@@ -159,7 +159,7 @@ func checkKind(m *registryv1.Act) error {
 		f.need("number", a.RuleSet.GetNumber() > 0)
 		f.hash("bundle", a.RuleSet.GetBundle())
 	case *registryv1.Act_RootVersion:
-		f.need("metadata", len(a.RootVersion.GetMetadata()) > 0)
+		f.hash("file", a.RootVersion.GetFile())
 	}
 	return f.err
 }

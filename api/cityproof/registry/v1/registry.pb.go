@@ -1450,8 +1450,9 @@ func (x *RuleSet) GetBundle() []byte {
 // RootVersion records root metadata, the first included. Signed by the act keys in force
 // before it; the metadata proves itself.
 type RootVersion struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Metadata      []byte                 `protobuf:"bytes,1,opt,name=metadata,proto3,oneof" json:"metadata,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// SHA-256 of root.json, a file beside the log.
+	File          []byte `protobuf:"bytes,1,opt,name=file,proto3,oneof" json:"file,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1486,9 +1487,9 @@ func (*RootVersion) Descriptor() ([]byte, []int) {
 	return file_cityproof_registry_v1_registry_proto_rawDescGZIP(), []int{17}
 }
 
-func (x *RootVersion) GetMetadata() []byte {
+func (x *RootVersion) GetFile() []byte {
 	if x != nil {
-		return x.Metadata
+		return x.File
 	}
 	return nil
 }
@@ -1662,10 +1663,10 @@ const file_cityproof_registry_v1_registry_proto_rawDesc = "" +
 	"\x06number\x18\x01 \x01(\rH\x00R\x06number\x88\x01\x01\x12\x1b\n" +
 	"\x06bundle\x18\x02 \x01(\fH\x01R\x06bundle\x88\x01\x01B\t\n" +
 	"\a_numberB\t\n" +
-	"\a_bundle\";\n" +
-	"\vRootVersion\x12\x1f\n" +
-	"\bmetadata\x18\x01 \x01(\fH\x00R\bmetadata\x88\x01\x01B\v\n" +
-	"\t_metadata*t\n" +
+	"\a_bundle\"/\n" +
+	"\vRootVersion\x12\x17\n" +
+	"\x04file\x18\x01 \x01(\fH\x00R\x04file\x88\x01\x01B\a\n" +
+	"\x05_file*t\n" +
 	"\n" +
 	"MemberKind\x12\x1b\n" +
 	"\x17MEMBER_KIND_UNSPECIFIED\x10\x00\x12\x14\n" +

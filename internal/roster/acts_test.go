@@ -1,0 +1,342 @@
+package roster_test
+
+import (
+	"crypto"
+	"errors"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	registryv1 "github.com/cityproof/cityproof/api/cityproof/registry/v1"
+	"github.com/cityproof/cityproof/internal/act"
+	"github.com/cityproof/cityproof/internal/alliancetest"
+	"github.com/cityproof/cityproof/internal/checkpoint"
+	"github.com/cityproof/cityproof/internal/declaration"
+	logproof "github.com/cityproof/cityproof/internal/proof"
+	"github.com/cityproof/cityproof/internal/roster"
+)
+
+const day = 24 * time.Hour
+
+func TestFoundersWitnessEachOther(t *testing.T) {
+	w := founded(t)
+	for _, m := range w.r.Members() {
+		seats := w.r.Committee(m.ID())
+		if len(seats) != 4 {
+			t.Errorf("the committee of %s is %v, want the four others", m.ID(), seats)
+		}
+		for _, s := range seats {
+			if s == m.ID() {
+				t.Errorf("%s witnesses its own log", s)
+			}
+		}
+	}
+}
+
+func TestMemberJoinsAndLeaves(t *testing.T) {
+	w := founded(t)
+	w.admit("de-bremen")
+	m := w.r.Member("de-bremen")
+	if m == nil || w.r.ByOrigin("bremen.example/log") != m || w.r.Status(m) != roster.Active {
+		t.Fatal("the member is not there")
+	}
+	if len(w.r.Committee("de-bremen")) != 0 {
+		t.Error("a log has a committee before an EPOCH drew it")
+	}
+	w.epoch(time.Hour, nil)
+	if got := w.r.Committee("de-bremen"); len(got) != 5 {
+		t.Errorf("the committee of the newcomer's log is %v, want the five founders", got)
+	}
+	w.void("without a signature of its own", &registryv1.Leave{Member: proto.String("de-bremen")}, byAct...)
+	w.do(&registryv1.Leave{Member: proto.String("de-bremen")}, w.city("de-bremen").Keys("officer-2")...)
+	if w.r.Status(m) != roster.Left {
+		t.Error("the member did not leave")
+	}
+	w.void("again", &registryv1.Admit{Request: w.city("de-bremen").Join(t, w.registry()).Envelope.Format()}, byAct...)
+}
+
+func TestT06NothingIsUsedTwice(t *testing.T) {
+	for name, edit := range map[string]func(*registryv1.Member){
+		"an id like another's": func(m *registryv1.Member) {
+			m.Id, m.Operator = proto.String("nl-kanaa1stad"), proto.String("nl-kanaa1stad")
+		},
+		"a founder's node key":      func(m *registryv1.Member) { m.NodeKey = alliancetest.Public("kr-busan node") },
+		"a founder's log key as a":  func(m *registryv1.Member) { m.TlsKey = alliancetest.Public("kr-busan log") },
+		"a witness key as officer":  func(m *registryv1.Member) { m.Publishers[0].Key = alliancetest.Public("fr-lyon witness") },
+		"an officer of two cities":  func(m *registryv1.Member) { m.Publishers[0].Key = alliancetest.Public("fr-lyon officer-1") },
+		"a root key":                func(m *registryv1.Member) { m.RecoveryKey = alliancetest.Public("root 5") },
+		"an act key":                func(m *registryv1.Member) { m.Publishers[0].Key = alliancetest.Public("act 1") },
+		"an origin of another city": nil,
+	} {
+		w := founded(t)
+		c := alliancetest.NewCity(t, "nl-deventer")
+		signers := c.AllKeys()
+		if edit == nil {
+			c = alliancetest.NewCity(t, "be-kanaalstad") // kanaalstad.example/log as well
+			signers = c.AllKeys()
+		} else {
+			edit(c.Entry)
+		}
+		// All keys sign that are there, so that possession is not what is refused.
+		for _, n := range []string{"kr-busan node", "kr-busan log", "fr-lyon witness", "fr-lyon officer-1", "root 5", "act 1"} {
+			for _, k := range mustMember(t, c.Entry).Keys() {
+				if string(k.Raw) == string(alliancetest.Public(n)) {
+					signers = append(without(signers, mustMember(t, c.Entry)), alliancetest.Key(n))
+				}
+			}
+		}
+		req := c.Join(t, w.registry(), signers...)
+		if err := req.VerifyJoining(); err != nil {
+			t.Fatalf("%s: the request itself: %v", name, err)
+		}
+		w.void(name, &registryv1.Admit{Request: req.Envelope.Format()}, byAct...)
+	}
+}
+
+func mustMember(t *testing.T, e *registryv1.Member) *act.Member {
+	t.Helper()
+	m, err := act.NewMember(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// without drops signers whose key the entry has not.
+func without(signers []crypto.Signer, m *act.Member) []crypto.Signer {
+	has := map[declaration.KeyID]bool{}
+	for _, k := range m.Keys() {
+		has[declaration.KeyIDOf(k.Raw)] = true
+	}
+	var out []crypto.Signer
+	for _, s := range signers {
+		if pub, ok := s.Public().(interface{ Equal(crypto.PublicKey) bool }); ok {
+			for _, k := range m.Keys() {
+				if pub.Equal(publicKey(k.Raw)) {
+					out = append(out, s)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// TestT10OldActsAreReplayed: every act, at each later position, by whoever has its bytes.
+func TestT10OldActsAreReplayed(t *testing.T) {
+	w := founded(t)
+	w.admit("de-bremen")
+	w.do(&registryv1.RuleSet{Number: proto.Uint32(1), Bundle: make([]byte, 32)}, byAct...)
+	w.epoch(time.Hour, nil)
+	w.do(&registryv1.Suspend{Member: proto.String("fr-lyon")}, byRoot...)
+	w.do(&registryv1.Reinstate{Member: proto.String("fr-lyon")}, byRoot...)
+	before := len(w.entries)
+	for i := range before {
+		if out := w.apply(w.entries[i]); out.Kind == roster.Effective || out.Kind == roster.Anchor {
+			t.Errorf("entry %d has effect again: %v", i, out)
+		}
+	}
+}
+
+func TestT09ActsOfAnotherAlliance(t *testing.T) {
+	a, b := founded(t), found(t, "nl-secretariat", "nl-kanaalstad", "jp-tsukuba")
+	entry := b.make(&registryv1.RuleSet{Number: proto.Uint32(1), Bundle: make([]byte, 32)}, byAct...)
+	if out := a.apply(entry); out.Kind != roster.Void {
+		t.Errorf("an act of another alliance with the same keys is %v", out.Kind)
+	}
+	a.void("a request for another registry", &registryv1.Admit{Request: a.city("de-bremen").Join(t, "other.example/log").Envelope.Format()}, byAct...)
+}
+
+func TestWhoHasASay(t *testing.T) {
+	w := founded(t)
+	rules := &registryv1.RuleSet{Number: proto.Uint32(1), Bundle: make([]byte, 32)}
+	w.void("one act key", rules, names("act 1")...)
+	w.void("one act key and a root key", rules, names("act 1", "root 1")...)
+	w.void("two root keys", rules, names("root 1", "root 2")...)
+	w.void("a stranger", rules, names("act 1", "act 2", "stranger")...)
+	w.void("a publisher", rules, w.city("kr-busan").Keys("officer-1")...)
+	w.void("suspension by act keys without evidence", &registryv1.Suspend{Member: proto.String("kr-busan")}, byAct...)
+	w.void("a move by act keys", &registryv1.MoveLog{OldOrigin: proto.String("busan.example/log"), Size: proto.Uint64(0), Root: make([]byte, 32), Request: []byte("{}")}, byAct...)
+	w.do(rules, byRoot...)
+}
+
+// TestT31FalseEndings: a key, a log or a seat ends only at a head that its witnesses made final, and not below a pin.
+func TestT31FalseEndings(t *testing.T) {
+	w := founded(t)
+	w.epoch(time.Hour, map[string]roster.Pin{"busan.example/log": {Size: 50, Root: rootOf("kr-busan", 50)}})
+	busan := proto.String("kr-busan")
+	few := w.city("kr-busan").Note(t, 60, rootOf("kr-busan", 60), w.now, w.all(w.r.Committee("kr-busan")[:2])...)
+	w.void("frozen at a head with two witnesses", &registryv1.FreezeLog{Member: busan, FinalNote: few}, byAct...)
+	w.void("frozen below the pin", &registryv1.FreezeLog{Member: busan, FinalNote: w.finalNote("kr-busan", 49)}, byAct...)
+	w.void("frozen at another's head", &registryv1.FreezeLog{Member: busan, FinalNote: w.finalNote("fr-lyon", 60)}, byAct...)
+	officer := alliancetest.Public("kr-busan officer-1")
+	w.void("an officer's key, backdated", &registryv1.RevokeKey{Member: busan, Key: officer, FinalNote: w.finalNote("kr-busan", 49)}, byAct...)
+	w.void("an officer's key, by itself", &registryv1.RevokeKey{Member: busan, Key: officer, FinalNote: w.finalNote("kr-busan", 60)}, w.city("kr-busan").Keys("officer-1")...)
+	w.void("an officer's key, by another city's", &registryv1.RevokeKey{Member: busan, Key: officer, FinalNote: w.finalNote("kr-busan", 60)}, w.city("fr-lyon").Keys("officer-2")...)
+	witness := alliancetest.Public("kr-busan witness")
+	w.void("a witness key, backdated", &registryv1.RevokeKey{Member: busan, Key: witness, FromTime: proto.Uint64(uint64(alliancetest.FoundedAt.Unix()))}, byAct...)
+	w.void("a log key", &registryv1.RevokeKey{Member: busan, Key: alliancetest.Public("kr-busan log")}, byAct...)
+
+	w.do(&registryv1.RevokeKey{Member: busan, Key: officer, FinalNote: w.finalNote("kr-busan", 60)}, w.city("kr-busan").Keys("officer-2")...)
+	m := w.r.Member("kr-busan")
+	for index, want := range map[uint64]bool{0: true, 59: true, 60: false, 61: false} { // T-13
+		if got := m.MayPublish(officer, index); got != want {
+			t.Errorf("a key revoked at size 60 may sign leaf %d: %v, want %v", index, got, want)
+		}
+	}
+	w.do(&registryv1.FreezeLog{Member: busan, FinalNote: w.finalNote("kr-busan", 60)}, byAct...)
+	if _, err := w.r.Final(m, w.finalNote("kr-busan", 61)); err == nil {
+		t.Error("a head above the end of a frozen log is final")
+	}
+	if _, err := w.r.Final(m, w.finalNote("kr-busan", 60)); err != nil {
+		t.Errorf("the last head of a frozen log: %v", err)
+	}
+}
+
+func (w *world) rotation(id string) *registryv1.RotateKey {
+	c := w.city(id)
+	req := c.Change(w.t, w.registry(), w.r.Member(id).Member, func(m *registryv1.Member) {
+		m.NodeKey = alliancetest.Public(id + " node 2")
+	}, nil, c.Keys("recovery", "node 2")...)
+	return &registryv1.RotateKey{Request: req.Envelope.Format()}
+}
+
+func TestRotationTakesSevenDays(t *testing.T) {
+	w := founded(t)
+	w.do(w.rotation("kr-busan"), byAct...)
+	node := func() string { return string(w.r.Member("kr-busan").Entry.GetNodeKey()) }
+	w.anchor(7*day - time.Second)
+	if node() != string(alliancetest.Public("kr-busan node")) {
+		t.Error("the rotation took effect before seven days")
+	}
+	w.anchor(time.Second)
+	if node() != string(alliancetest.Public("kr-busan node 2")) {
+		t.Error("the rotation did not take effect after seven days")
+	}
+}
+
+// TestT31ThiefsRotation: whoever stole the recovery key is stopped by any key of the member, and the root can still rotate.
+func TestT31ThiefsRotation(t *testing.T) {
+	w := founded(t)
+	w.do(w.rotation("kr-busan"), byAct...)
+	previous := w.r.Previous()
+	contest := &registryv1.Contest{Rotation: previous[:]}
+	w.void("contested by another city", contest, w.city("fr-lyon").Keys("officer-1")...)
+	w.void("contested by act keys", contest, byAct...)
+	w.do(contest, w.city("kr-busan").Keys("tls")...)
+	w.anchor(8 * day)
+	if string(w.r.Member("kr-busan").Entry.GetNodeKey()) != string(alliancetest.Public("kr-busan node")) {
+		t.Error("a contested rotation took effect")
+	}
+	w.void("contested again", contest, w.city("kr-busan").Keys("tls")...)
+	again := w.city("kr-busan").Change(t, w.registry(), w.r.Member("kr-busan").Member, func(m *registryv1.Member) {
+		m.NodeKey = alliancetest.Public("kr-busan node 3")
+	}, nil, w.city("kr-busan").Keys("recovery", "node 3")...)
+	w.do(&registryv1.RotateKey{Request: again.Envelope.Format()}, byRoot...)
+	if string(w.r.Member("kr-busan").Entry.GetNodeKey()) != string(alliancetest.Public("kr-busan node 3")) {
+		t.Error("a rotation by the root did not take effect at once")
+	}
+}
+
+func TestLogKeysTurnAtAFinalHead(t *testing.T) {
+	w := founded(t)
+	c := w.city("kr-busan")
+	v, err := checkpoint.NewVKey(c.Origin, checkpoint.TypeEd25519, alliancetest.Public("kr-busan log 2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The note shows possession of the new Ed25519 key and of the ML-DSA-44 key that stays.
+	s, err := checkpoint.NewSigner(c.Origin, checkpoint.TypeEd25519, alliancetest.Key("kr-busan log 2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, err := checkpoint.ParseNote(c.Note(t, 0, logproof.EmptyRoot(), w.now))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sig, err := s.Sign(old.Text, w.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	note, err := checkpoint.FormatNote(&checkpoint.Note{Text: old.Text, Sigs: []checkpoint.Signature{sig, old.Sigs[1]}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	req := c.Change(t, w.registry(), w.r.Member("kr-busan").Member, func(m *registryv1.Member) {
+		m.LogVkeys[0] = checkpoint.FormatVKey(v)
+	}, note, c.Keys("recovery", "log 2")...)
+	w.void("without a final note", &registryv1.RotateKey{Request: req.Envelope.Format()}, byAct...)
+	w.do(&registryv1.RotateKey{Request: req.Envelope.Format(), FinalNote: w.finalNote("kr-busan", 40)}, byAct...)
+	m := w.r.Member("kr-busan")
+	if _, err := w.r.Final(m, w.finalNote("kr-busan", 41)); err != nil {
+		t.Errorf("the old key before the rotation takes effect: %v", err)
+	}
+	w.anchor(7 * day)
+	if _, err := w.r.Final(m, w.finalNote("kr-busan", 40)); err != nil {
+		t.Errorf("the old key up to the final head: %v", err)
+	}
+	if _, err := w.r.Final(m, w.finalNote("kr-busan", 41)); err == nil {
+		t.Error("the old key signs above the final head (T-13)")
+	}
+}
+
+func TestSuspensionTakesTheVoiceAndLapses(t *testing.T) {
+	w := founded(t)
+	w.do(&registryv1.Suspend{Member: proto.String("fr-lyon")}, byRoot...)
+	m := w.r.Member("nl-kanaalstad")
+	note := w.city("nl-kanaalstad").Note(t, 9, rootOf("nl-kanaalstad", 9), w.now, w.all([]string{"fr-lyon", "jp-tsukuba", "nl-secretariat"})...)
+	if _, err := w.r.Final(m, note); !errors.Is(err, roster.ErrNotFinal) {
+		t.Errorf("a head with a suspended witness among three = %v, want ErrNotFinal", err)
+	}
+	w.anchor(91 * day)
+	if w.r.Status(w.r.Member("fr-lyon")) != roster.Active {
+		t.Error("a suspension lasts longer than 90 days")
+	}
+	if _, err := w.r.Final(m, note); err != nil {
+		t.Errorf("the same head after it lapsed: %v", err)
+	}
+}
+
+func TestMoveLogAfterLostKeys(t *testing.T) {
+	w := founded(t)
+	c := w.city("kr-busan")
+	moved := alliancetest.NewCity(t, "kr-busan2") // brings new keys for the log
+	old := w.r.Member("kr-busan").Member
+	req := c.Change(t, w.registry(), old, func(m *registryv1.Member) {
+		m.Origin = &moved.Origin
+		m.LogVkeys, m.WitnessVkey, m.MirrorVkey = moved.Entry.LogVkeys, moved.Entry.WitnessVkey, moved.Entry.MirrorVkey
+	}, moved.Note(t, 0, logproof.EmptyRoot(), w.now), append(c.Keys("recovery"), moved.Keys("log", "witness", "mirror")...)...)
+	root := rootOf("kr-busan", 70)
+	w.do(&registryv1.MoveLog{OldOrigin: &c.Origin, Size: proto.Uint64(70), Root: root[:], Request: req.Envelope.Format()}, byRoot...)
+	m := w.r.Member("kr-busan")
+	if m.Log().Origin != moved.Origin || len(m.Logs) != 2 || m.Logs[0].End == nil || m.Logs[0].End.Size != 70 || w.r.ByOrigin(c.Origin) != m {
+		t.Errorf("logs = %+v", m.Logs)
+	}
+}
+
+func TestRootRotationInTheRegistry(t *testing.T) {
+	w := founded(t)
+	first := w.r.Root()
+	b, err := first.Format()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.do(&registryv1.RootVersion{File: w.file(b)}, byAct...)
+	w.void("version 1 again", &registryv1.RootVersion{File: w.file(b)}, byAct...)
+	d := alliancetest.Draft(t, w.all([]string{"nl-secretariat", "nl-kanaalstad", "jp-tsukuba", "kr-busan", "fr-lyon"})...)
+	d.Version, d.Terms.Founders, d.Terms.Genesis = 2, nil, first.ID.String()
+	d.Terms.ActKeys[0] = alliancetest.Public("act 4")
+	sortKeys(d.Terms.ActKeys)
+	next := func(signed ...string) *registryv1.RootVersion {
+		b, err := alliancetest.SignRoot(t, first, d, signed...).Format()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &registryv1.RootVersion{File: w.file(b)}
+	}
+	w.void("signed by two", next("root 1", "root 2"), byAct...)
+	w.do(next("root 1", "root 2", "root 5"), byAct...)
+	if w.r.Root().Version != 2 {
+		t.Errorf("root version %d, want 2", w.r.Root().Version)
+	}
+}

@@ -1,0 +1,279 @@
+package roster
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	registryv1 "github.com/cityproof/cityproof/api/cityproof/registry/v1"
+	"github.com/cityproof/cityproof/internal/act"
+	"github.com/cityproof/cityproof/internal/proof"
+)
+
+// Delays in seconds of registry time.
+const (
+	rotationDelay   = 604_800   // 7 days in which a rotation can be contested
+	suspensionLimit = 7_776_000 // 90 days
+)
+
+// rotation is a RotateKey that has not taken effect.
+type rotation struct {
+	act    proof.Hash
+	member *Member
+	entry  *act.Member
+	final  uint64 // size of the log up to which old log keys are valid
+	due    int64
+}
+
+func (r *Roster) rotate(a *registryv1.RotateKey, s signers, leaf proof.Hash) error {
+	if err := r.need(s, theActKeys); err != nil {
+		return err
+	}
+	req, m, err := r.request(a.GetRequest())
+	if err != nil {
+		return err
+	}
+	if m == nil {
+		return fmt.Errorf("%s is no member", req.Member.ID())
+	}
+	if err := req.VerifyRotation(m.Member); err != nil {
+		return err
+	}
+	if err := unchanged(m.Member, req.Member, "id", "name", "kind", "country", "operator", "region", "origin", "publishers", "publish_threshold", "http", "grpc"); err != nil {
+		return err
+	}
+	if err := r.checkNewKeys(req.Member, m.Member); err != nil {
+		return err
+	}
+	p := &rotation{act: leaf, member: m, entry: req.Member, due: r.time + rotationDelay}
+	if unchanged(m.Member, req.Member, "log_vkeys") != nil {
+		head, err := r.finalAbovePin(m, a.GetFinalNote())
+		if err != nil {
+			return err
+		}
+		p.final = head.Size
+	}
+	r.rotations = dropRotations(r.rotations, m)
+	if s.root >= r.root.Threshold {
+		r.turn(p)
+		return nil
+	}
+	r.claimKeys(p.entry)
+	r.rotations = append(r.rotations, p)
+	return nil
+}
+
+// dropRotations forgets what is pending for a member: a newer rotation, an end, or a contest takes its place.
+func dropRotations(list []*rotation, m *Member) []*rotation {
+	var rest []*rotation
+	for _, p := range list {
+		if p.member != m {
+			rest = append(rest, p)
+		}
+	}
+	return rest
+}
+
+// takeEffect turns what is due. It runs whenever registry time moved.
+func (r *Roster) takeEffect() {
+	var rest []*rotation
+	for _, p := range r.rotations {
+		switch {
+		case p.due > r.time:
+			rest = append(rest, p)
+		case !p.member.left:
+			r.turn(p)
+		}
+	}
+	r.rotations = rest
+}
+
+// turn gives a member its new keys. Whatever else an UPDATE changed since the rotation was asked for stays.
+func (r *Roster) turn(p *rotation) {
+	m := p.member
+	merged := proto.CloneOf(m.Entry)
+	merged.LogVkeys, merged.WitnessVkey, merged.MirrorVkey = p.entry.Entry.LogVkeys, p.entry.Entry.WitnessVkey, p.entry.Entry.MirrorVkey
+	merged.NodeKey, merged.RecoveryKey, merged.TlsKey = p.entry.Entry.NodeKey, p.entry.Entry.RecoveryKey, p.entry.Entry.TlsKey
+	entry, err := act.NewMember(merged)
+	if err != nil {
+		return // its keys were claimed when it was asked for, so no UPDATE has them: the forms of both parts were checked
+	}
+	if unchanged(m.Member, entry, "log_vkeys") != nil {
+		log := m.Log()
+		log.Keys[len(log.Keys)-1].To = p.final
+		log.Keys = append(log.Keys, KeyRange{Keys: entry.Log, From: p.final + 1})
+	}
+	m.Member = entry
+	r.claimKeys(entry)
+}
+
+func (r *Roster) contest(a *registryv1.Contest, s signers) error {
+	if len(s.member) == 0 {
+		return fmt.Errorf("%w: no key of the member signed, or no such rotation is pending", errNoSay)
+	}
+	for _, p := range r.rotations {
+		if bytes.Equal(p.act[:], a.GetRotation()) {
+			r.rotations = dropRotations(r.rotations, p.member)
+			return nil
+		}
+	}
+	return errors.New("no such rotation is pending")
+}
+
+func (r *Roster) revoke(a *registryv1.RevokeKey, s signers) error {
+	m := r.members[a.GetMember()]
+	if m == nil {
+		return fmt.Errorf("%s is no member", a.GetMember())
+	}
+	raw := a.GetKey()
+	if p := m.publishers[string(raw)]; p != nil {
+		return r.revokePublisher(m, p, a, s)
+	}
+	if err := r.need(s, theActKeys); err != nil {
+		return err
+	}
+	if !bytes.Equal(raw, m.Witness.Key) && !bytes.Equal(raw, m.Mirror.Key) {
+		return errors.New("the key is no publisher, witness or mirror key of the member; a log ends with FREEZE_LOG")
+	}
+	if _, ok := m.cosigners[string(raw)]; ok {
+		return errors.New("the key was revoked before")
+	}
+	// Nothing that an earlier epoch rests on is taken back (T-31).
+	if from := a.GetFromTime(); from < uint64(r.epoch.began) { //nolint:gosec // times are not negative
+		return fmt.Errorf("from_time %d lies before the epoch, which began at %d", from, r.epoch.began)
+	}
+	m.cosigners[string(raw)] = a.GetFromTime()
+	return nil
+}
+
+func (r *Roster) revokePublisher(m *Member, p *publisher, a *registryv1.RevokeKey, s signers) error {
+	colleague := false
+	for _, k := range s.member {
+		colleague = colleague || k.Role == act.RolePublisher && !bytes.Equal(k.Raw, a.GetKey())
+	}
+	if !colleague {
+		if err := r.need(s, theActKeys); err != nil {
+			return err
+		}
+	}
+	if p.to != 0 {
+		return errors.New("the key was revoked before")
+	}
+	head, err := r.finalAbovePin(m, a.GetFinalNote())
+	if err != nil {
+		return err
+	}
+	p.to = max(head.Size, 1)
+	return nil
+}
+
+func (r *Roster) freeze(a *registryv1.FreezeLog, s signers) error {
+	if err := r.need(s, theActKeys); err != nil {
+		return err
+	}
+	m := r.members[a.GetMember()]
+	if m == nil {
+		return fmt.Errorf("%s is no member", a.GetMember())
+	}
+	if m.Log().End != nil {
+		return errors.New("the log has ended already")
+	}
+	head, err := r.finalAbovePin(m, a.GetFinalNote())
+	if err != nil {
+		return err
+	}
+	m.Log().End = &Pin{head.Size, head.Root}
+	return nil
+}
+
+func (r *Roster) move(a *registryv1.MoveLog, s signers) error {
+	if err := r.need(s, theRootKeys); err != nil {
+		return err
+	}
+	req, m, err := r.request(a.GetRequest())
+	if err != nil {
+		return err
+	}
+	switch {
+	case m == nil:
+		return fmt.Errorf("%s is no member", req.Member.ID())
+	case m.Log().Origin != a.GetOldOrigin():
+		return fmt.Errorf("the log of %s is %s", m.ID(), m.Log().Origin)
+	}
+	if err := req.VerifyRotation(m.Member); err != nil {
+		return err
+	}
+	if who, ok := r.origins[req.Member.Origin()]; ok {
+		return fmt.Errorf("the origin %s is of %s: %w", req.Member.Origin(), who, errUsed)
+	}
+	if err := unchanged(m.Member, req.Member, "id", "kind", "country"); err != nil {
+		return err
+	}
+	if err := r.checkNewKeys(req.Member, m.Member); err != nil {
+		return err
+	}
+	end := Pin{a.GetSize(), proof.Hash(a.GetRoot())}
+	if pin, ok := r.epoch.Pin(m.Log().Origin); ok && (end.Size < pin.Size || end.Size == pin.Size && end.Root != pin.Root) {
+		return fmt.Errorf("size %d is below the pin, %d, or has another root", end.Size, pin.Size)
+	}
+	m.Log().End = &end
+	m.Logs = append(m.Logs, &Log{Origin: req.Member.Origin(), Keys: []KeyRange{{Keys: req.Member.Log}}})
+	r.origins[req.Member.Origin()] = m.ID()
+	r.rotations = dropRotations(r.rotations, m)
+	m.Member = req.Member
+	m.publishers = map[string]*publisher{}
+	m.addPublishers(0)
+	r.claimKeys(m.Member)
+	return nil
+}
+
+func (r *Roster) suspend(a *registryv1.Suspend, s signers) error {
+	who := theRootKeys // evidence in the act would make it the act keys'; package evidence is not there yet
+	if err := r.need(s, who); err != nil {
+		return err
+	}
+	m := r.members[a.GetMember()]
+	if m == nil || m.left {
+		return fmt.Errorf("%s is no member", a.GetMember())
+	}
+	m.suspendedUntil, m.suspendedBy = r.time+suspensionLimit, who
+	return nil
+}
+
+func (r *Roster) reinstate(a *registryv1.Reinstate, s signers) error {
+	m := r.members[a.GetMember()]
+	if m == nil || r.Status(m) != Suspended {
+		return fmt.Errorf("%s is not suspended", a.GetMember())
+	}
+	if err := r.need(s, m.suspendedBy); err != nil {
+		return err
+	}
+	m.suspendedUntil, m.suspendedBy = 0, nobody
+	return nil
+}
+
+func (r *Roster) leave(a *registryv1.Leave, s signers) error {
+	m := r.members[a.GetMember()]
+	if m == nil || m.left {
+		return fmt.Errorf("%s is no member", a.GetMember())
+	}
+	if m.Log().Origin == r.root.Terms.Registry.Origin {
+		return errors.New("the registry's own member can't leave: MOVE_LOG first")
+	}
+	publishers := 0
+	for _, k := range s.member {
+		if k.Role == act.RolePublisher {
+			publishers++
+		}
+	}
+	if publishers < m.PublishThreshold() {
+		if err := r.need(s, theRootKeys); err != nil {
+			return err
+		}
+	}
+	m.left = true
+	r.rotations = dropRotations(r.rotations, m)
+	return nil
+}

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"net/url"
 	"strconv"
@@ -232,12 +231,17 @@ func (m *Member) checkAddresses() error {
 	if u.Scheme != "https" && (u.Scheme != "http" || !private(u.Hostname())) {
 		return fmt.Errorf("http is %s: without TLS only for an address in private space", canonical.Quote(e.GetHttp()))
 	}
-	host, port, err := net.SplitHostPort(e.GetGrpc())
-	n, portErr := strconv.ParseUint(port, 10, 16)
-	if err != nil || portErr != nil || n == 0 || host == "" || len(e.GetGrpc()) > maxGRPC || strings.ContainsAny(host, "/@ ") {
+	g, err := url.Parse("//" + e.GetGrpc())
+	if err != nil || len(e.GetGrpc()) > maxGRPC || g.Host != e.GetGrpc() || g.Hostname() == "" || !port(g.Port()) {
 		return fmt.Errorf("grpc is %s, want an address like log.tsukuba.example:9090", canonical.Quote(e.GetGrpc()))
 	}
 	return nil
+}
+
+// port reports whether s is the number of a port.
+func port(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return err == nil && n > 0
 }
 
 // private reports whether host is this machine or an address that no other network routes to.

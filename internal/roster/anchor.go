@@ -31,7 +31,7 @@ func (r *Roster) anchor(note []byte) error {
 	if err != nil {
 		return err
 	}
-	r.anchored = r.Size() + 1
+	r.anchored = r.Size()
 	r.time = max(r.time, t)
 	if r.draw == nil && r.time >= r.epoch.NextDraw && r.registryEpoch(head.Size).Number == r.epoch.Number {
 		seed := nextSeed(r.epoch.Seed, head.Root)

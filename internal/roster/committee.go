@@ -57,13 +57,17 @@ func (r *Roster) committees(e Epoch, last map[string][]string) map[string][]stri
 				pool = append(pool, candidate{w, score(e.Seed, m.ID(), w.ID())})
 			}
 		}
-		slices.SortFunc(pool, func(a, b candidate) int { return bytes.Compare(a.score[:], b.score[:]) })
+		sortByScore(pool)
 		before, had := last[m.ID()]
 		if seats := seat(pool, before, had); len(seats) > 0 {
 			out[m.ID()] = seats
 		}
 	}
 	return out
+}
+
+func sortByScore(pool []candidate) {
+	slices.SortFunc(pool, func(a, b candidate) int { return bytes.Compare(a.score[:], b.score[:]) })
 }
 
 // eligible reports whether w may witness the log of m in an epoch.

@@ -22,7 +22,7 @@ type Roster struct {
 	roots    []proof.Hash // by size, from 0
 	previous proof.Hash   // leaf hash of the last effective act; zero before the first
 	time     int64        // registry time, Unix seconds
-	anchored uint64       // index after the last effective anchor
+	anchored uint64       // index of the last effective anchor
 	recorded int64        // root versions that the registry holds
 
 	members   map[string]*Member
@@ -115,7 +115,7 @@ func New(first *root.Root) (*Roster, error) {
 }
 
 // Size is the number of entries that were applied.
-func (r *Roster) Size() uint64 { return uint64(len(r.roots) - 1) }
+func (r *Roster) Size() uint64 { return r.tree.Size() }
 
 // TreeRoot is the registry's root at Size, computed from the entries.
 func (r *Roster) TreeRoot() proof.Hash { return r.roots[len(r.roots)-1] }

@@ -14,6 +14,7 @@ import (
 	registryv1 "github.com/cityproof/cityproof/api/cityproof/registry/v1"
 	"github.com/cityproof/cityproof/internal/act"
 	"github.com/cityproof/cityproof/internal/alliancetest"
+	"github.com/cityproof/cityproof/internal/checkpoint"
 	logproof "github.com/cityproof/cityproof/internal/proof"
 	"github.com/cityproof/cityproof/internal/roster"
 )
@@ -213,3 +214,24 @@ func (w *world) admit(id string) {
 func publicKey(raw []byte) crypto.PublicKey { return ed25519.PublicKey(raw) }
 
 func sortKeys(keys [][]byte) { slices.SortFunc(keys, slices.Compare[[]byte]) }
+
+// mixedTimes is a note whose witnesses' clocks differ.
+func mixedTimes(t testing.TB, c *alliancetest.City, size uint64, root logproof.Hash, witnesses []*alliancetest.City, times []time.Time) []byte {
+	t.Helper()
+	n, err := checkpoint.ParseNote(c.Note(t, size, root, times[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, w := range witnesses {
+		sig, err := w.Witness(t).Sign(n.Text, times[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.Sigs = append(n.Sigs, sig)
+	}
+	b, err := checkpoint.FormatNote(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}

@@ -107,6 +107,9 @@ func cityFlag(cmd *cobra.Command) *string {
 	return cmd.Flags().String("city", "", "which member, where the node has several")
 }
 
+// maxShownVKey is the longest verifier key that is printed whole, in bytes: one of ML-DSA-44 would fill the screen.
+const maxShownVKey = 400
+
 func keysCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "keys --config FILE",
@@ -128,7 +131,11 @@ func keysCommand() *cobra.Command {
 			return printJSON(cmd.OutOrStdout(), keys)
 		}
 		for _, k := range keys {
-			fmt.Fprintf(cmd.OutOrStdout(), "%s\n  signs: %s\n  vkey:  %.60s…\n  %s\n\n", k.File, k.For, k.VKey, k.IfLost)
+			vkey := k.VKey
+			if len(vkey) > maxShownVKey {
+				vkey = vkey[:60] + "… (whole with --json)"
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s\n  %s\n  vkey: %s\n  %s\n\n", k.File, k.For, vkey, k.IfLost)
 		}
 		return nil
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/declaration"
 )
 
@@ -26,6 +27,7 @@ type Config struct {
 	Log     Log      `yaml:"log"`
 	Limits  Limits   `yaml:"limits"`
 	Scrub   Scrub    `yaml:"scrub"`
+	Witness Witness  `yaml:"witness"`
 }
 
 // Member is one city whose log this node runs; usually there is one.
@@ -44,6 +46,7 @@ type Member struct {
 type Keys struct {
 	LogEd25519     string `yaml:"log_ed25519"`
 	LogMLDSA44     string `yaml:"log_mldsa44"`
+	Witness        string `yaml:"witness"`
 	PassphraseFile string `yaml:"passphrase_file"`
 }
 
@@ -93,6 +96,12 @@ type Scrub struct {
 	// Period is how long it takes to read everything once; Off: it doesn't.
 	Period            Period `yaml:"period"`
 	MaxBytesPerSecond int64  `yaml:"max_bytes_per_second"`
+}
+
+// Witness is whose logs this node's witnesses cosign.
+type Witness struct {
+	// ExtraLogs are verifier keys of logs outside the alliance. All keys of one origin must sign.
+	ExtraLogs []string `yaml:"extra_logs"`
 }
 
 // Period is a time.Duration of at least a second, written as in "24h", or Off,
@@ -192,6 +201,7 @@ func (c *Config) setDefaults() {
 		set(&m.Trust, "trust.json")
 		set(&m.Keys.LogEd25519, "keys/log-ed25519.key")
 		set(&m.Keys.LogMLDSA44, "keys/log-mldsa44.key")
+		set(&m.Keys.Witness, "keys/witness.key")
 	}
 }
 
@@ -205,7 +215,7 @@ func (c *Config) resolve(dir string) {
 	paths := []*string{&c.TLS.Certificate, &c.TLS.Key, &c.TLS.Autocert.Cache}
 	for i := range c.Members {
 		m := &c.Members[i]
-		paths = append(paths, &m.Data, &m.State, &m.Trust, &m.Keys.LogEd25519, &m.Keys.LogMLDSA44, &m.Keys.PassphraseFile)
+		paths = append(paths, &m.Data, &m.State, &m.Trust, &m.Keys.LogEd25519, &m.Keys.LogMLDSA44, &m.Keys.Witness, &m.Keys.PassphraseFile)
 	}
 	for _, p := range paths {
 		if *p != "" && !filepath.IsAbs(*p) {
@@ -254,7 +264,38 @@ func (c *Config) check() error {
 	if c.Scrub.MaxBytesPerSecond < 0 {
 		return errors.New("scrub.max_bytes_per_second: it may not be negative; 0 means the default")
 	}
+	if err := c.checkExtraLogs(); err != nil {
+		return fmt.Errorf("witness.extra_logs%w", err)
+	}
 	return c.checkListeners()
+}
+
+func (c *Config) checkExtraLogs() error {
+	own := map[string]bool{}
+	for _, m := range c.Members {
+		origin, err := m.Origin()
+		if err != nil {
+			return err
+		}
+		own[origin] = true
+	}
+	seen := map[string]bool{}
+	for i, text := range c.Witness.ExtraLogs {
+		key, err := checkpoint.ParseVKey(text)
+		if err != nil {
+			return fmt.Errorf("[%d]: %w", i, err)
+		}
+		switch {
+		case key.Type != checkpoint.TypeEd25519 && key.Type != checkpoint.TypeMLDSA44:
+			return fmt.Errorf("[%d]: %v is no key of a log", i, key)
+		case own[key.Name]:
+			return fmt.Errorf("[%d]: %s is this node's own log, which others witness", i, key.Name)
+		case seen[string(key.Key)]:
+			return fmt.Errorf("[%d]: %v is there twice", i, key)
+		}
+		seen[string(key.Key)] = true
+	}
+	return nil
 }
 
 func (c *Config) checkListeners() error {

@@ -42,6 +42,7 @@ var floors = []row{
 	{floor: 1, path: "internal/logstore"},
 	{floor: 1, path: "internal/bodystore"},
 	{floor: 1, path: "internal/entrystore"},
+	{floor: 1, path: "internal/peerstore"},
 	{floor: 1, path: "internal/recheck"},
 	{floor: 1, path: "internal/signingkey"},
 
@@ -52,6 +53,7 @@ var floors = []row{
 
 	// Floor 3: what compares logs.
 	{floor: 3, path: "internal/audit"},
+	{floor: 3, path: "internal/witness"},
 
 	// Floor 4: surfaces.
 	{floor: 4, path: "internal/grpcapi"},

@@ -54,6 +54,9 @@ func Init(opts InitOptions) (*Initialised, error) {
 	if out.VKeys, err = makeLogKeys(origin, filepath.Join(opts.Dir, "keys")); err != nil {
 		return nil, err
 	}
+	if err := makeWitnessKey(filepath.Join(opts.Dir, "keys", "witness.key")); err != nil {
+		return nil, err
+	}
 	trust := &receipt.Trust{Origin: origin, City: opts.City}
 	for _, vkey := range out.VKeys {
 		v, err := checkpoint.ParseVerifier(vkey)
@@ -106,6 +109,15 @@ func makeLogKeys(origin, dir string) (vkeys []string, err error) {
 		vkeys = append(vkeys, checkpoint.FormatVKey(vkey))
 	}
 	return vkeys, nil
+}
+
+// makeWitnessKey makes the key with which the node cosigns other logs.
+func makeWitnessKey(file string) error {
+	key, err := signingkey.Generate(signingkey.Witness, "witness", signingkey.Ed25519)
+	if err != nil {
+		return err
+	}
+	return signingkey.WriteFile(file, key.Format())
 }
 
 func configText(opts InitOptions) string {

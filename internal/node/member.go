@@ -14,8 +14,10 @@ import (
 	"github.com/cityproof/cityproof/internal/ledger"
 	"github.com/cityproof/cityproof/internal/logstore"
 	"github.com/cityproof/cityproof/internal/pebbledb"
+	"github.com/cityproof/cityproof/internal/peerstore"
 	"github.com/cityproof/cityproof/internal/scrub"
 	"github.com/cityproof/cityproof/internal/signingkey"
+	"github.com/cityproof/cityproof/internal/witness"
 )
 
 // member is one city's open log.
@@ -30,6 +32,9 @@ type member struct {
 
 	damages *scrub.Damages
 	scrub   *scrub.Scrubber // nil: off
+
+	peers   *peerstore.Store // nil: no witness
+	witness *witness.Witness // nil: it has no key
 }
 
 // openMember opens everything that belongs to one city, or nothing.
@@ -78,7 +83,7 @@ func openMember(ctx context.Context, cfg config.Member, whole *config.Config, lo
 		return m, err
 	}
 	m.openScrub(whole.Scrub, logger)
-	return m, nil
+	return m, m.openWitness(whole.Witness, logger)
 }
 
 // openSigner reads the log keys and locks the state directory: from then on no
@@ -97,11 +102,16 @@ func (m *member) openSigner() (*signingkey.LogSigner, error) {
 	return signingkey.NewLogSigner(m.origin, ed, pq, m.state)
 }
 
-func readLogKeys(keys config.Keys) (ed, pq *signingkey.Key, err error) {
-	var ask signingkey.Passphrase
-	if keys.PassphraseFile != "" {
-		ask = signingkey.PassphraseFile(keys.PassphraseFile)
+// passphrase answers for all key files of a member.
+func passphrase(keys config.Keys) signingkey.Passphrase {
+	if keys.PassphraseFile == "" {
+		return nil
 	}
+	return signingkey.PassphraseFile(keys.PassphraseFile)
+}
+
+func readLogKeys(keys config.Keys) (ed, pq *signingkey.Key, err error) {
+	ask := passphrase(keys)
 	if ed, err = signingkey.ReadFile(keys.LogEd25519, ask); err == nil {
 		pq, err = signingkey.ReadFile(keys.LogMLDSA44, ask)
 	}
@@ -119,6 +129,9 @@ func (m *member) close() error {
 	}
 	if m.db != nil {
 		errs = append(errs, m.db.Close())
+	}
+	if m.peers != nil {
+		errs = append(errs, m.peers.Close())
 	}
 	if m.state != nil {
 		errs = append(errs, m.state.Close())

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/config"
@@ -81,10 +82,20 @@ func Keys(m config.Member) ([]KeyInfo, error) {
 	}
 	const ifLost = "Lost: put it back from its safe copy; without one this log can never be signed again and the city must begin another. " +
 		"Stolen: stop the node and tell everybody who reads this log; a thief can sign a second history, and whoever sees both can prove it."
-	return []KeyInfo{
+	keys := []KeyInfo{
 		{m.Keys.LogEd25519, vkeys[0], "signs every checkpoint (Ed25519: any C2SP tool checks it)", ifLost},
 		{m.Keys.LogMLDSA44, vkeys[1], "signs every checkpoint again (ML-DSA-44: holds when quantum computers break the other)", ifLost},
-	}, nil
+	}
+	witness, err := witnessSigner(m)
+	if errors.Is(err, fs.ErrNotExist) {
+		return keys, nil // this city witnesses nobody
+	}
+	if err != nil {
+		return nil, err
+	}
+	return append(keys, KeyInfo{m.Keys.Witness, checkpoint.FormatVKey(witness.Key()), "cosigns checkpoints of other logs: what this node saw of them (C2SP tlog-witness)",
+		"Lost, or state/witness is: make another (cityproof keygen) and give its vkey to those who count on it. " +
+			"Stolen: the same, at once; a thief can cosign a second history of another log, which then needs fewer accomplices."}), nil
 }
 
 // lastSize is the size of the last signed checkpoint; 0 before the first.

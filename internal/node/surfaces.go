@@ -24,6 +24,7 @@ import (
 	"github.com/cityproof/cityproof/internal/grpcapi"
 	"github.com/cityproof/cityproof/internal/tileserver"
 	"github.com/cityproof/cityproof/internal/trillianapi"
+	"github.com/cityproof/cityproof/internal/witness"
 )
 
 // api is the gRPC surface: one server for the public port, and one in memory
@@ -111,6 +112,9 @@ func (n *node) handler(ctx context.Context, conn *grpc.ClientConn, addr net.Addr
 		files := http.NewServeMux()
 		tileserver.New(m.ledger, n.opts.Logger).Routes(files, base)
 		mux.Handle(base+"/log/", gated(n.gate, files))
+		if m.witness != nil {
+			witness.NewHandler(m.witness, n.opts.Logger).Routes(mux, base)
+		}
 		rest, err := grpcapi.Gateway(ctx, conn, m.cfg.City)
 		if err != nil {
 			return nil, err

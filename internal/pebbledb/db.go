@@ -23,7 +23,7 @@ import (
 // read its filter from the disk, and a million leaves took 30 s instead of 9.
 const (
 	defaultMemTableSize = 16 << 20
-	cacheSize           = 96 << 20
+	defaultCacheSize    = 96 << 20
 	maxMemTables        = 4
 
 	// tableSize is small at every level: the Bloom filter of a table is one block, and a look-up that misses the cache reads
@@ -74,11 +74,18 @@ type Options struct {
 	// MemTableSize is how many bytes are kept in memory before they go to a table; default 16 MiB. Tests make it small, so
 	// that little data takes the same paths as much.
 	MemTableSize int
+
+	// CacheSize is how many bytes Pebble may hold, memtables counted in; default 96 MiB, which a log of a million leaves
+	// needs. A store of a few thousand keys does with 8 MiB.
+	CacheSize int
 }
 
 func (o *Options) setDefaults() {
 	if o.MemTableSize == 0 {
 		o.MemTableSize = defaultMemTableSize
+	}
+	if o.CacheSize == 0 {
+		o.CacheSize = defaultCacheSize
 	}
 	if o.FS == nil {
 		o.FS = vfs.Default
@@ -97,6 +104,7 @@ type DB struct {
 	dir      string
 	readOnly bool
 	memTable int // bytes
+	cache    int // bytes
 
 	// progress holds a token when a flush or compaction has ended since the last look.
 	progress chan struct{}
@@ -136,6 +144,7 @@ func Open(dir string, opts Options) (_ *DB, err error) {
 		dir:      dir,
 		readOnly: opts.ReadOnly,
 		memTable: opts.MemTableSize,
+		cache:    opts.CacheSize,
 		progress: make(chan struct{}, 1),
 		deleted:  make(chan struct{}, 1),
 	}
@@ -216,7 +225,7 @@ func (d *DB) pebbleOptions(log *slog.Logger) *pebble.Options {
 		FormatMajorVersion:          pebble.FormatValueSeparation,
 		ReadOnly:                    d.readOnly,
 		ErrorIfNotExists:            d.readOnly,
-		CacheSize:                   cacheSize,
+		CacheSize:                   int64(d.cache),
 		MemTableSize:                uint64(d.memTable),
 		MemTableStopWritesThreshold: neverStall,
 		L0StopWritesThreshold:       neverStall,

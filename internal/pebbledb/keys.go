@@ -13,6 +13,7 @@ const (
 	PrefixMeta       = 'm' // + name: small facts about the store itself
 	PrefixTile       = 't' // + u8 level + u64 n: full hash tile
 	PrefixEntryCopy  = 'u' // + u64 index: entries from there on, whose file may not be synced
+	PrefixWitnessed  = 'w' // + SHA-256 of an origin: the head that was cosigned last; in state/witness/ alone
 	PrefixErased     = 'x' // + SHA-256: u64 index of the erasure notice
 	PrefixScratch    = 'z' // + u64 index: extra data of a leaf in a Trillian scratch tree, never in a city's log
 )

@@ -25,7 +25,7 @@ const (
 	MaxKeys     = 64
 	MinKeys     = 2 // of a threshold: one key alone must never decide
 	MinFounders = 3
-	maxFounders = 32 // so many requests fit into a file
+	maxFounders = 32  // so many requests fit into a file
 	maxName     = 100 // characters
 )
 

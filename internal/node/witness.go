@@ -1,0 +1,77 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+
+	"github.com/cityproof/cityproof/internal/act"
+	"github.com/cityproof/cityproof/internal/checkpoint"
+	"github.com/cityproof/cityproof/internal/config"
+	"github.com/cityproof/cityproof/internal/peerstore"
+	"github.com/cityproof/cityproof/internal/signingkey"
+	"github.com/cityproof/cityproof/internal/witness"
+)
+
+// extraLogs are logs that the configuration names.
+type extraLogs map[string]witness.Log
+
+// Log implements witness.Logs.
+func (l extraLogs) Log(origin string) (witness.Log, bool) { log, ok := l[origin]; return log, ok }
+
+// witnessSigner reads a member's witness key. The witness is named after the log beside it.
+func witnessSigner(m config.Member) (*checkpoint.Signer, error) {
+	key, err := signingkey.ReadFile(m.Keys.Witness, passphrase(m.Keys))
+	if err != nil {
+		return nil, fmt.Errorf("the witness key: %w", err)
+	}
+	if key.Role != signingkey.Witness {
+		return nil, fmt.Errorf("the witness key %s was made as a %s key", m.Keys.Witness, key.Role)
+	}
+	origin, err := m.Origin()
+	if err != nil {
+		return nil, err
+	}
+	return checkpoint.NewSigner(act.Host(origin)+"/witness", checkpoint.TypeEd25519Cosignature, key.Signer())
+}
+
+// openWitness opens the member's witness, if it has a key.
+func (m *member) openWitness(cfg config.Witness, logger *slog.Logger) error {
+	signer, err := witnessSigner(m.cfg)
+	if errors.Is(err, fs.ErrNotExist) && len(cfg.ExtraLogs) == 0 {
+		return nil // a node from before there were witnesses
+	}
+	if err != nil {
+		return err
+	}
+	logs, err := readExtraLogs(cfg.ExtraLogs)
+	if err != nil {
+		return err
+	}
+	m.peers, err = peerstore.Open(m.cfg.State, checkpoint.FormatVKey(signer.Key()), peerstore.Options{Logger: logger})
+	if errors.Is(err, peerstore.ErrLost) { // the city's own log is none the worse
+		logger.Error("this node witnesses nobody", slog.Any("err", err))
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	m.witness, err = witness.New(witness.Options{Logs: logs, Store: m.peers, Signer: signer, Ready: m.state.Foreign})
+	return err
+}
+
+// readExtraLogs groups verifier keys by their log.
+func readExtraLogs(vkeys []string) (extraLogs, error) {
+	logs := extraLogs{}
+	for _, text := range vkeys {
+		v, err := checkpoint.ParseVerifier(text)
+		if err != nil {
+			return nil, fmt.Errorf("witness.extra_logs: %w", err)
+		}
+		log := logs[v.Key().Name]
+		log.Keys = append(log.Keys, v)
+		logs[v.Key().Name] = log
+	}
+	return logs, nil
+}

@@ -124,8 +124,11 @@ func (s *stranger) entries(tree tlog.Tree) ([][]byte, error) {
 	return out, nil
 }
 
-// vkey is the log's Ed25519 key, the first in trust.json.
-func (p *place) vkey() string {
+// vkey is the log's Ed25519 key.
+func (p *place) vkey() string { return p.logVKeys()[0] }
+
+// logVKeys are the log's keys in trust.json: Ed25519, then ML-DSA-44.
+func (p *place) logVKeys() []string {
 	p.t.Helper()
 	b, err := os.ReadFile(p.trust)
 	if err != nil {
@@ -134,10 +137,10 @@ func (p *place) vkey() string {
 	var trust struct {
 		LogVKeys []string `json:"log_vkeys"`
 	}
-	if err := json.Unmarshal(b, &trust); err != nil || len(trust.LogVKeys) == 0 {
+	if err := json.Unmarshal(b, &trust); err != nil || len(trust.LogVKeys) != 2 {
 		p.t.Fatalf("reading trust.json: %v", err)
 	}
-	return trust.LogVKeys[0]
+	return trust.LogVKeys
 }
 
 // TestLogIsReadableByATlogTilesClientThatKnowsNothingOfCityproof also crosses a full tile: 300 entries.

@@ -146,8 +146,8 @@ func TestI4NodeWitnessesAnotherCity(t *testing.T) {
 		t.Fatalf("the first head: %d %q", code, answer)
 	}
 	p.publish(a, p.write("soon.yaml", notice("A new bridge is planned.")))
-	if _, code, answer := p.askWitness(s, b, 0); code != 409 || answer != fmt.Sprintf("%d\n", first.N) {
-		t.Errorf("from size 0 again: %d %q, want 409 and %d", code, answer, first.N)
+	if _, again, size := p.askWitness(s, b, 0); again != 409 || size != fmt.Sprintf("%d\n", first.N) {
+		t.Errorf("from size 0 again: %d %q, want 409 and %d", again, size, first.N)
 	}
 	b.kill() // what it cosigned it knows after a power cut
 	b = q.start(true)

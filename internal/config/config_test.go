@@ -9,6 +9,8 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/cityproof/cityproof/internal/alliancetest"
+	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/config"
 	"github.com/cityproof/cityproof/internal/testenv"
 )
@@ -49,6 +51,10 @@ func TestMistakesAreNamed(t *testing.T) {
 		"T41 debug":           {member + "debug:\n  listen: 0.0.0.0:6060\n", "debug.listen"},
 		"T41 trillian":        {member + "    trillian:\n      listen: 192.0.2.1:90\n", "trillian.listen"},
 		"duration":            {member + "limits:\n  request_timeout: soon\n", "duration"},
+		"no key of a log":     {member + extraLogs("other.example/witness", checkpoint.TypeEd25519Cosignature), "no key of a log"},
+		"its own log":         {member + extraLogs("tsukuba.example/log", checkpoint.TypeEd25519), "this node's own log"},
+		"a log twice":         {member + extraLogs("other.example/log", checkpoint.TypeEd25519, checkpoint.TypeEd25519), "twice"},
+		"no vkey":             {member + "witness:\n  extra_logs: [other.example/log]\n", "witness.extra_logs[0]"},
 		"negative limit":      {member + "limits:\n  connections: -1\n", "negative"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -56,6 +62,26 @@ func TestMistakesAreNamed(t *testing.T) {
 				t.Errorf("Parse: %v, want %q in it", err, tc.want)
 			}
 		})
+	}
+}
+
+// extraLogs is a configuration with verifier keys of these types, all of one key.
+func extraLogs(name string, types ...checkpoint.KeyType) string {
+	text := "witness:\n  extra_logs:\n"
+	for _, typ := range types {
+		key, err := checkpoint.NewVKey(name, typ, alliancetest.Public("a log"))
+		if err != nil {
+			panic(err)
+		}
+		text += "    - " + checkpoint.FormatVKey(key) + "\n"
+	}
+	return text
+}
+
+func TestExtraLogsAreRead(t *testing.T) {
+	c, err := config.Parse([]byte(member+extraLogs("other.example/log", checkpoint.TypeEd25519)), "/srv")
+	if err != nil || len(c.Witness.ExtraLogs) != 1 || c.Members[0].Keys.Witness != "/srv/keys/witness.key" {
+		t.Errorf("Parse = %+v, %v", c, err)
 	}
 }
 

@@ -250,14 +250,14 @@ func TestSignRefusesWhatCouldNotBeRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	nine := make([]crypto.Signer, 9)
-	for i := range nine {
-		nine[i] = testKey(i)
+	tooMany := make([]crypto.Signer, 33)
+	for i := range tooMany {
+		tooMany[i] = testKey(i)
 	}
 	for name, signers := range map[string][]crypto.Signer{
 		"no key":       nil,
 		"one twice":    {testKey(1), testKey(2), testKey(1)},
-		"nine keys":    nine,
+		"33 keys":      tooMany,
 		"a P-256 key":  {other},
 		"a broken key": {badSigner{testKey(1)}},
 	} {
@@ -267,6 +267,24 @@ func TestSignRefusesWhatCouldNotBeRead(t *testing.T) {
 	}
 	if _, err := declaration.Sign(declaration.PayloadType, make([]byte, declaration.MaxEntry), testKey(1)); err == nil {
 		t.Error("Sign made an envelope beyond MaxEntry")
+	}
+}
+
+// TestCountersign: whoever signs later signs the same bytes, and the order of signing doesn't show.
+func TestCountersign(t *testing.T) {
+	first := sign(t, []byte("{}"), 1)
+	both, err := first.Countersign(testKey(2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := sign(t, []byte("{}"), 2, 1); !bytes.Equal(both.Format(), want.Format()) || len(first.Signatures) != 1 {
+		t.Errorf("Countersign = %s, want %s", both.Format(), want.Format())
+	}
+	if _, err := both.Countersign(testKey(1)); err == nil {
+		t.Error("Countersign lets one key sign twice")
+	}
+	if _, err := both.Countersign(); err == nil {
+		t.Error("Countersign without a key is no error")
 	}
 }
 

@@ -54,6 +54,7 @@ var floors = []row{
 	// Floor 3: what compares logs.
 	{floor: 3, path: "internal/audit"},
 	{floor: 3, path: "internal/witness"},
+	{floor: 3, path: "internal/cosigning"},
 
 	// Floor 4: surfaces.
 	{floor: 4, path: "internal/grpcapi"},

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cityproof/cityproof/internal/alliancetest"
 	"github.com/cityproof/cityproof/internal/peerstore"
 	"github.com/cityproof/cityproof/internal/proof"
 	"github.com/cityproof/cityproof/internal/witness"
@@ -67,7 +68,7 @@ func prepare(b *testing.B, w *world, logs, each int) [][][]byte {
 			leaf := proof.LeafHash(fmt.Appendf(nil, "%d %d", i, n))
 			leaves = append(leaves, leaf)
 			head.Append(leaf)
-			requests[i] = append(requests[i], (&witness.Request{Old: uint64(n), Proof: (&tree{leaves}).consistency(uint64(n), uint64(n+1)), Note: signed(b, s, uint64(n+1), head.Root())}).Format())
+			requests[i] = append(requests[i], (&witness.Request{Old: uint64(n), Proof: (&alliancetest.Tree{Leaves: leaves}).Consistency(uint64(n), uint64(n+1)), Note: signed(b, s, uint64(n+1), head.Root())}).Format())
 		}
 	}
 	return requests

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cityproof/cityproof/internal/alliancetest"
 	"github.com/cityproof/cityproof/internal/peerstore"
 	"github.com/cityproof/cityproof/internal/witness"
 )
@@ -39,7 +40,7 @@ func answer(t *testing.T, resp *http.Response, err error) (int, string, http.Hea
 
 func TestHandler(t *testing.T) {
 	w := newWorld(t, peerstore.Options{})
-	s, h := w.log(origin), newTree(10, "a")
+	s, h := w.log(origin), alliancetest.NewTree(10, "a")
 	srv := w.serve()
 	post := func(body []byte) (int, string, http.Header) {
 		resp, err := http.Post(srv.URL+"/city/witness/add-checkpoint", "text/plain", bytes.NewReader(body))
@@ -54,11 +55,11 @@ func TestHandler(t *testing.T) {
 	if code, _, _ := get(monitored); code != 404 {
 		t.Errorf("a log that was never cosigned: %d, want 404", code)
 	}
-	code, line, header := post((&witness.Request{Note: signed(t, s, 5, h.root(5))}).Format())
+	code, line, header := post((&witness.Request{Note: signed(t, s, 5, h.Root(5))}).Format())
 	if code != 200 || !strings.HasPrefix(line, "— witness.example/witness ") || !strings.HasPrefix(header.Get("Content-Type"), "text/plain") {
 		t.Errorf("add-checkpoint = %d %q %v", code, line, header)
 	}
-	code, body, header := post((&witness.Request{Note: signed(t, s, 7, h.root(7))}).Format())
+	code, body, header := post((&witness.Request{Note: signed(t, s, 7, h.Root(7))}).Format())
 	if code != 409 || body != "5\n" || header.Get("Content-Type") != "text/x.tlog.size" {
 		t.Errorf("a wrong old size = %d %q %v", code, body, header)
 	}
@@ -86,13 +87,13 @@ func TestHandler(t *testing.T) {
 // TestRateOfOneLog: a log that asks too often waits, whoever asks for it; a stranger's request spends nothing of its rate.
 func TestRateOfOneLog(t *testing.T) {
 	w := newWorld(t, peerstore.Options{})
-	s, other, h := w.log(origin), w.log("other.example/log"), newTree(10, "a")
+	s, other, h := w.log(origin), w.log("other.example/log"), alliancetest.NewTree(10, "a")
 	var err error
 	w.w, err = witness.New(witness.Options{Logs: w.logs, Store: w.store, Signer: w.signer(), Rate: 0.001, Burst: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
-	forged := signed(t, s, 5, h.root(5))
+	forged := signed(t, s, 5, h.Root(5))
 	forged = bytes.Replace(forged, []byte("\n5\n"), []byte("\n6\n"), 1)
 	for range 20 {
 		if _, err := w.w.AddCheckpoint((&witness.Request{Note: forged}).Format()); status(err) != 403 {
@@ -102,7 +103,7 @@ func TestRateOfOneLog(t *testing.T) {
 	srv := w.serve()
 	var codes []int
 	for range 3 {
-		resp, err := http.Post(srv.URL+"/city/witness/add-checkpoint", "", bytes.NewReader((&witness.Request{Note: signed(t, s, 5, h.root(5))}).Format()))
+		resp, err := http.Post(srv.URL+"/city/witness/add-checkpoint", "", bytes.NewReader((&witness.Request{Note: signed(t, s, 5, h.Root(5))}).Format()))
 		code, _, header := answer(t, resp, err)
 		codes = append(codes, code)
 		if code == 429 && header.Get("Retry-After") == "" {

@@ -19,6 +19,7 @@ import (
 	tnote "github.com/transparency-dev/formats/note"
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/cityproof/cityproof/internal/alliancetest"
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/peerstore"
 	"github.com/cityproof/cityproof/internal/proof"
@@ -29,7 +30,7 @@ const origin = "kanaalstad.example/log"
 
 func TestLogGrowsUnderItsWitness(t *testing.T) {
 	w := newWorld(t, peerstore.Options{})
-	s, h := w.log(origin), newTree(100, "a")
+	s, h := w.log(origin), alliancetest.NewTree(100, "a")
 	old := uint64(0)
 	for _, size := range []uint64{0, 1, 1, 7, 64, 100, 100} {
 		w.now = w.now.Add(time.Second)
@@ -37,11 +38,11 @@ func TestLogGrowsUnderItsWitness(t *testing.T) {
 		if err != nil {
 			t.Fatalf("size %d: %v", size, err)
 		}
-		c, at := w.verified(origin, append(signed(t, s, size, h.root(size)), line...))
+		c, at := w.verified(origin, append(signed(t, s, size, h.Root(size)), line...))
 		if c.Size != size || at != uint64(w.now.Unix()) {
 			t.Errorf("cosigned size %d at %d, want %d at %d", c.Size, at, size, w.now.Unix())
 		}
-		if c, _ := w.served(origin); c.Size != size || c.Root != h.root(size) {
+		if c, _ := w.served(origin); c.Size != size || c.Root != h.Root(size) {
 			t.Errorf("served size %d, want %d", c.Size, size)
 		}
 		old = size
@@ -51,7 +52,7 @@ func TestLogGrowsUnderItsWitness(t *testing.T) {
 // TestPublicVerifiersAgree: what is answered is a cosignature to the public implementation, too.
 func TestPublicVerifiersAgree(t *testing.T) {
 	w := newWorld(t, peerstore.Options{})
-	s, h := w.log(origin), newTree(5, "a")
+	s, h := w.log(origin), alliancetest.NewTree(5, "a")
 	line, err := w.ask(s, h, 0, 5)
 	if err != nil {
 		t.Fatal(err)
@@ -64,7 +65,7 @@ func TestPublicVerifiersAgree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, _, n, err := log.ParseCheckpoint(append(signed(t, s, 5, h.root(5)), line...), origin, logKey, key)
+	c, _, n, err := log.ParseCheckpoint(append(signed(t, s, 5, h.Root(5)), line...), origin, logKey, key)
 	if err != nil || c.Size != 5 || len(n.Sigs) != 2 {
 		t.Errorf("ParseCheckpoint = %+v, %v", c, err)
 	}
@@ -73,15 +74,15 @@ func TestPublicVerifiersAgree(t *testing.T) {
 // TestT05EveryStatus has each condition alone, and with each later one: the first in the order of the specification answers.
 func TestT05EveryStatus(t *testing.T) {
 	w := newWorld(t, peerstore.Options{})
-	s, h, other := w.log(origin), newTree(100, "a"), newTree(100, "b")
+	s, h, other := w.log(origin), alliancetest.NewTree(100, "a"), alliancetest.NewTree(100, "b")
 	if _, err := w.ask(s, h, 0, 50); err != nil {
 		t.Fatal(err)
 	}
 	stranger := w.log("stranger.example/log")
 	delete(w.logs, "stranger.example/log")
 	forger := w.log("forger.example/log")
-	good := signed(t, s, 60, h.root(60))
-	path := h.consistency(50, 60)
+	good := signed(t, s, 60, h.Root(60))
+	path := h.Consistency(50, 60)
 	wrongSig := func() []byte {
 		n, err := checkpoint.ParseNote(good)
 		if err != nil {
@@ -99,7 +100,7 @@ func TestT05EveryStatus(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f, err := checkpoint.ParseNote(signed(t, forger, 60, h.root(60)))
+		f, err := checkpoint.ParseNote(signed(t, forger, 60, h.Root(60)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,26 +118,26 @@ func TestT05EveryStatus(t *testing.T) {
 		"a note that is no checkpoint":         {witness.Request{Old: 50, Note: []byte("a\nb\n\n" + string(good[strings.LastIndex(string(good), "\n\n")+2:]))}, 400},
 		"CRLF":                                 {witness.Request{Old: 50, Note: []byte(strings.ReplaceAll(string(good), "\n", "\r\n"))}, 400},
 		"an empty line more":                   {witness.Request{Old: 50, Note: append([]byte("\n"), good...)}, 400},
-		"unknown log":                          {witness.Request{Old: 50, Note: signed(t, stranger, 60, h.root(60))}, 404},
-		"unknown log, old above size":          {witness.Request{Old: 70, Note: signed(t, stranger, 60, h.root(60))}, 404},
+		"unknown log":                          {witness.Request{Old: 50, Note: signed(t, stranger, 60, h.Root(60))}, 404},
+		"unknown log, old above size":          {witness.Request{Old: 70, Note: signed(t, stranger, 60, h.Root(60))}, 404},
 		"signature that fails":                 {witness.Request{Old: 50, Proof: path, Note: wrongSig}, 403},
 		"signed by another log":                {witness.Request{Old: 50, Proof: path, Note: unsigned}, 403},
 		"signature that fails, old above size": {witness.Request{Old: 70, Note: wrongSig}, 403},
 		"signature that fails, wrong old":      {witness.Request{Old: 10, Note: wrongSig}, 403},
 		"old above size":                       {witness.Request{Old: 61, Note: good}, 400},
-		"old above size, and above the stored": {witness.Request{Old: 50, Note: signed(t, s, 40, h.root(40))}, 400},
-		"wrong old":                            {witness.Request{Old: 49, Proof: h.consistency(49, 60), Note: good}, 409},
+		"old above size, and above the stored": {witness.Request{Old: 50, Note: signed(t, s, 40, h.Root(40))}, 400},
+		"wrong old":                            {witness.Request{Old: 49, Proof: h.Consistency(49, 60), Note: good}, 409},
 		"wrong old, wrong proof":               {witness.Request{Old: 49, Note: good}, 409},
-		"smaller than the stored":              {witness.Request{Old: 40, Note: signed(t, s, 40, h.root(40))}, 409},
+		"smaller than the stored":              {witness.Request{Old: 40, Note: signed(t, s, 40, h.Root(40))}, 409},
 		"old 0":                                {witness.Request{Old: 0, Note: good}, 409},
-		"size 0, another root, wrong old":      {witness.Request{Old: 0, Note: signedRaw(t, s, 0, h.root(1))}, 409},
+		"size 0, another root, wrong old":      {witness.Request{Old: 0, Note: signedRaw(t, s, 0, h.Root(1))}, 409},
 		"no proof":                             {witness.Request{Old: 50, Note: good}, 422},
 		"proof cut":                            {witness.Request{Old: 50, Proof: path[1:], Note: good}, 422},
 		"proof too long":                       {witness.Request{Old: 50, Proof: append([]proof.Hash{path[0]}, path...), Note: good}, 422},
-		"another history":                      {witness.Request{Old: 50, Proof: other.consistency(50, 60), Note: signed(t, s, 60, other.root(60))}, 422},
-		"same size, another root":              {witness.Request{Old: 50, Note: signed(t, s, 50, other.root(50))}, 422},
-		"same size with a proof":               {witness.Request{Old: 50, Proof: path, Note: signed(t, s, 50, h.root(50))}, 422},
-		"good":                                 {witness.Request{Old: 50, Note: signed(t, s, 50, h.root(50))}, 200},
+		"another history":                      {witness.Request{Old: 50, Proof: other.Consistency(50, 60), Note: signed(t, s, 60, other.Root(60))}, 422},
+		"same size, another root":              {witness.Request{Old: 50, Note: signed(t, s, 50, other.Root(50))}, 422},
+		"same size with a proof":               {witness.Request{Old: 50, Proof: path, Note: signed(t, s, 50, h.Root(50))}, 422},
+		"good":                                 {witness.Request{Old: 50, Note: signed(t, s, 50, h.Root(50))}, 200},
 	} {
 		_, err := w.w.AddCheckpoint(tc.r.Format())
 		if got := status(err); got != tc.want {
@@ -146,15 +147,15 @@ func TestT05EveryStatus(t *testing.T) {
 		if errors.As(err, &refused) && tc.want == 409 && refused.Size != 50 {
 			t.Errorf("%s: the size in the answer is %d, want 50", name, refused.Size)
 		}
-		if c, _ := w.served(origin); c.Size != 50 || c.Root != h.root(50) {
+		if c, _ := w.served(origin); c.Size != 50 || c.Root != h.Root(50) {
 			t.Fatalf("%s: the head is %d now", name, c.Size)
 		}
 	}
 	empty := w.log("empty.example/log")
-	if _, err := w.w.AddCheckpoint((&witness.Request{Note: signedRaw(t, empty, 0, h.root(1))}).Format()); status(err) != 422 {
+	if _, err := w.w.AddCheckpoint((&witness.Request{Note: signedRaw(t, empty, 0, h.Root(1))}).Format()); status(err) != 422 {
 		t.Errorf("an empty tree with another root: %v, want 422", err)
 	}
-	if _, err := w.w.AddCheckpoint((&witness.Request{Proof: path, Note: signed(t, empty, 7, h.root(7))}).Format()); status(err) != 422 {
+	if _, err := w.w.AddCheckpoint((&witness.Request{Proof: path, Note: signed(t, empty, 7, h.Root(7))}).Format()); status(err) != 422 {
 		t.Errorf("old 0 with a proof: %v, want 422", err)
 	}
 }
@@ -185,14 +186,14 @@ func TestT05AllSizePairs(t *testing.T) {
 		most = 40
 	}
 	w := newWorld(t, peerstore.Options{FS: vfs.NewMem()})
-	good, fork := newTree(int(most), "a"), newTree(int(most), "a")
-	fork.leaves[0] = proof.LeafHash([]byte("another"))
+	good, fork := alliancetest.NewTree(int(most), "a"), alliancetest.NewTree(int(most), "a")
+	fork.Leaves[0] = proof.LeafHash([]byte("another"))
 	for old := uint64(1); old <= most; old++ {
 		for size := old; size <= most; size++ {
 			name := fmt.Sprintf("from-%d-to-%d.example/log", old, size)
 			s := w.log(name)
 			log := w.logs[name]
-			log.Pin = witness.Pin{Size: old, Root: good.root(old)}
+			log.Pin = witness.Pin{Size: old, Root: good.Root(old)}
 			w.logs[name] = log
 			if _, err := w.ask(s, fork, old, size); status(err) != 422 {
 				t.Fatalf("%d to %d in another history: %v, want 422", old, size, err)
@@ -206,7 +207,7 @@ func TestT05AllSizePairs(t *testing.T) {
 
 func TestStoppedLogAndClockAndState(t *testing.T) {
 	w := newWorld(t, peerstore.Options{})
-	s, h := w.log(origin), newTree(10, "a")
+	s, h := w.log(origin), alliancetest.NewTree(10, "a")
 	known := w.logs[origin]
 	stopped := known
 	stopped.Stopped = "evidence of two histories was found"
@@ -231,7 +232,7 @@ func TestStoppedLogAndClockAndState(t *testing.T) {
 // TestI4TimeNeverGoesBack: whichever way the clock jumps.
 func TestI4TimeNeverGoesBack(t *testing.T) {
 	w := newWorld(t, peerstore.Options{})
-	s, h := w.log(origin), newTree(100, "a")
+	s, h := w.log(origin), alliancetest.NewTree(100, "a")
 	last := uint64(0)
 	for size, jump := range []time.Duration{0, time.Hour, -48 * time.Hour, 0, -100 * 365 * 24 * time.Hour, time.Minute, 10 * 365 * 24 * time.Hour} {
 		w.now = w.now.Add(jump)
@@ -249,9 +250,9 @@ func TestI4TimeNeverGoesBack(t *testing.T) {
 // TestT30PinIsWhereANewWitnessBegins.
 func TestT30PinIsWhereANewWitnessBegins(t *testing.T) {
 	w := newWorld(t, peerstore.Options{})
-	s, h, other := w.log(origin), newTree(100, "a"), newTree(100, "b")
+	s, h, other := w.log(origin), alliancetest.NewTree(100, "a"), alliancetest.NewTree(100, "b")
 	pinned := w.logs[origin]
-	pinned.Pin = witness.Pin{Size: 40, Root: h.root(40)}
+	pinned.Pin = witness.Pin{Size: 40, Root: h.Root(40)}
 	w.logs[origin] = pinned
 	var refused *witness.RefusedError
 	if _, err := w.ask(s, h, 0, 50); !errors.As(err, &refused) || refused.Status != 409 || refused.Size != 40 {
@@ -266,7 +267,7 @@ func TestT30PinIsWhereANewWitnessBegins(t *testing.T) {
 	if _, err := w.ask(s, h, 40, 50); err != nil {
 		t.Errorf("from the pin on: %v", err)
 	}
-	pinned.Pin = witness.Pin{Size: 45, Root: h.root(45)} // behind what was cosigned: nothing goes back
+	pinned.Pin = witness.Pin{Size: 45, Root: h.Root(45)} // behind what was cosigned: nothing goes back
 	w.logs[origin] = pinned
 	if _, err := w.ask(s, h, 45, 60); status(err) != 409 {
 		t.Errorf("from a pin below the stored head: %v, want 409", err)
@@ -278,7 +279,7 @@ func TestI4RaceOnOneLog(t *testing.T) {
 	w := newWorld(t, peerstore.Options{})
 	s := w.log(origin)
 	const most = 60
-	histories := []*tree{newTree(most, "a"), newTree(most, "b")}
+	histories := []*alliancetest.Tree{alliancetest.NewTree(most, "a"), alliancetest.NewTree(most, "b")}
 	var mu sync.Mutex // guards roots
 	roots := map[uint64]map[proof.Hash]bool{}
 	var wg sync.WaitGroup
@@ -296,7 +297,7 @@ func TestI4RaceOnOneLog(t *testing.T) {
 					if roots[size] == nil {
 						roots[size] = map[proof.Hash]bool{}
 					}
-					roots[size][h.root(size)] = true
+					roots[size][h.Root(size)] = true
 					mu.Unlock()
 					old = size
 				case errors.As(err, &refused) && refused.Status == 409:
@@ -320,7 +321,7 @@ func TestI4RaceOnOneLog(t *testing.T) {
 			t.Errorf("size %d was cosigned with %d roots", size, len(set))
 		}
 		if size > 0 {
-			all[set[histories[0].root(size)]]++
+			all[set[histories[0].Root(size)]]++
 		}
 	}
 	if len(all) != 1 {
@@ -335,7 +336,7 @@ func TestI4CrashForgetsNothingThatWasAnswered(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	fs := vfs.NewCrashableMem()
 	w := newWorld(t, peerstore.Options{FS: fs})
-	h := newTree(400, "a")
+	h := alliancetest.NewTree(400, "a")
 	names := []string{"a.example/log", "b.example/log", "c.example/log"}
 	signers := map[string]*checkpoint.Signer{}
 	answered := map[string]struct{ size, at uint64 }{}
@@ -361,7 +362,7 @@ func TestI4CrashForgetsNothingThatWasAnswered(t *testing.T) {
 			t.Fatal(err)
 		}
 		for n, last := range answered {
-			if c, at := w.served(n); c.Size != last.size || at != last.at || c.Root != h.root(last.size) {
+			if c, at := w.served(n); c.Size != last.size || at != last.at || c.Root != h.Root(last.size) {
 				t.Fatalf("after a crash %s is at size %d and time %d, answered %d and %d", n, c.Size, at, last.size, last.at)
 			}
 		}
@@ -371,7 +372,7 @@ func TestI4CrashForgetsNothingThatWasAnswered(t *testing.T) {
 // TestT35LostHeadsRetireTheKey: a witness whose store is gone signs no more with the key that it had.
 func TestT35LostHeadsRetireTheKey(t *testing.T) {
 	w := newWorld(t, peerstore.Options{})
-	s, h := w.log(origin), newTree(10, "a")
+	s, h := w.log(origin), alliancetest.NewTree(10, "a")
 	if _, err := w.ask(s, h, 0, 5); err != nil {
 		t.Fatal(err)
 	}
@@ -415,8 +416,8 @@ func TestPutRefusesToGoBack(t *testing.T) {
 }
 
 func FuzzParseRequest(f *testing.F) {
-	h := newTree(10, "a")
-	r := witness.Request{Old: 3, Proof: h.consistency(3, 10), Note: []byte("a\n1\nb\n\n— a AAAA\n")}
+	h := alliancetest.NewTree(10, "a")
+	r := witness.Request{Old: 3, Proof: h.Consistency(3, 10), Note: []byte("a\n1\nb\n\n— a AAAA\n")}
 	f.Add(r.Format())
 	f.Add([]byte("old 0\n\n\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -430,7 +431,7 @@ func FuzzParseRequest(f *testing.F) {
 // TestI4FailedWritesAnswerNothing fails each write once, and all after it: whatever was answered is what the disk knows, and
 // nothing is answered once a write failed.
 func TestI4FailedWritesAnswerNothing(t *testing.T) {
-	h := newTree(30, "a")
+	h := alliancetest.NewTree(30, "a")
 	for k := int64(0); ; k++ {
 		mem := vfs.NewCrashableMem()
 		var writes atomic.Int64
@@ -466,7 +467,7 @@ func TestI4FailedWritesAnswerNothing(t *testing.T) {
 			t.Fatalf("write %d: the head is gone after size %d was answered: %v", k, answered, err)
 		}
 		if ok {
-			if c, _ := w.verified(origin, note); c.Size < answered || c.Size > answered+1 || c.Root != h.root(c.Size) {
+			if c, _ := w.verified(origin, note); c.Size < answered || c.Size > answered+1 || c.Root != h.Root(c.Size) {
 				t.Fatalf("write %d: the head is %d, answered %d", k, c.Size, answered)
 			}
 		}

@@ -3,7 +3,6 @@ package witness_test
 import (
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"testing"
 	"time"
 
@@ -13,62 +12,6 @@ import (
 	"github.com/cityproof/cityproof/internal/proof"
 	"github.com/cityproof/cityproof/internal/witness"
 )
-
-// tree is a log's history: any prefix's root, any proof.
-type tree struct{ leaves []proof.Hash }
-
-func newTree(n int, name string) *tree {
-	t := &tree{}
-	for i := range n {
-		t.leaves = append(t.leaves, proof.LeafHash(fmt.Appendf(nil, "%s %d", name, i)))
-	}
-	return t
-}
-
-func (t *tree) root(n uint64) proof.Hash { return rootOf(t.leaves[:n]) }
-
-// rootOf is RFC 6962's MTH, as it stands there.
-func rootOf(leaves []proof.Hash) proof.Hash {
-	switch len(leaves) {
-	case 0:
-		return proof.EmptyRoot()
-	case 1:
-		return leaves[0]
-	}
-	k := split(len(leaves))
-	return proof.NodeHash(rootOf(leaves[:k]), rootOf(leaves[k:]))
-}
-
-func split(n int) int {
-	k := 1
-	for k*2 < n {
-		k *= 2
-	}
-	return k
-}
-
-// consistency is RFC 6962's PROOF(m, D[n]).
-func (t *tree) consistency(m, n uint64) []proof.Hash {
-	if m == 0 || m == n {
-		return nil
-	}
-	return subproof(int(m), t.leaves[:n], true)
-}
-
-func subproof(m int, leaves []proof.Hash, whole bool) []proof.Hash {
-	n := len(leaves)
-	if m == n {
-		if whole {
-			return nil
-		}
-		return []proof.Hash{rootOf(leaves)}
-	}
-	k := split(n)
-	if m <= k {
-		return append(subproof(m, leaves[:k], whole), rootOf(leaves[k:]))
-	}
-	return append(subproof(m-k, leaves[k:], false), rootOf(leaves[:k]))
-}
 
 // world is a witness with the logs it knows.
 type world struct {
@@ -146,10 +89,10 @@ func signed(t testing.TB, s *checkpoint.Signer, size uint64, root proof.Hash) []
 }
 
 // ask asks for a cosignature of a head of a history.
-func (w *world) ask(s *checkpoint.Signer, h *tree, old, size uint64) ([]byte, error) {
-	r := witness.Request{Old: old, Note: signed(w.t, s, size, h.root(size))}
+func (w *world) ask(s *checkpoint.Signer, h *alliancetest.Tree, old, size uint64) ([]byte, error) {
+	r := witness.Request{Old: old, Note: signed(w.t, s, size, h.Root(size))}
 	if old <= size {
-		r.Proof = h.consistency(old, size)
+		r.Proof = h.Consistency(old, size)
 	}
 	return w.w.AddCheckpoint(r.Format())
 }

@@ -42,7 +42,7 @@ func (f *Finding) advice() advice {
 				"Tell the owner of the key: it is in other hands, or an old machine of theirs still runs.",
 				"Go on as before with the owner's present keys.",
 			},
-			not: "Do not conclude that the city lied: a thief can sign this without it.",
+			not: "Do not conclude that the owner lied: a thief can sign this without them.",
 		}
 	case f.Kind == RegistryFork:
 		return advice{

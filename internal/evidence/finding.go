@@ -77,9 +77,13 @@ func (f *Finding) String() string {
 		}
 		names := make([]string, len(f.Keys))
 		for i, k := range f.Keys {
-			names[i] = fmt.Sprintf("the revoked key %s+%08x", k.Name, k.ID())
+			names[i] = fmt.Sprintf("%s+%08x", k.Name, k.ID())
 		}
-		s += fmt.Sprintf("; %s signed beyond its end, so this accuses whoever holds it, and not the %s", strings.Join(names, " and "), owner)
+		key, it := "the key "+names[0], "it"
+		if len(names) > 1 {
+			key, it = "the keys "+strings.Join(names, " and "), "them"
+		}
+		s += fmt.Sprintf("; that is beyond the point at which %s had been revoked, so this accuses whoever holds %s, and not the %s", key, it, owner)
 	}
 	return s + "."
 }
@@ -87,8 +91,11 @@ func (f *Finding) String() string {
 func (f *Finding) what() string {
 	a, b := f.Heads[0], f.Heads[1]
 	signer := "the log " + f.Origin
-	if f.Accused == AccusedKey {
+	switch {
+	case f.Accused == AccusedKey && a.Key.Equal(b.Key):
 		signer = "a key of the log " + f.Origin
+	case f.Accused == AccusedKey:
+		signer = "two keys of the log " + f.Origin
 	}
 	if f.Kind == RegistryFork {
 		signer = "the alliance's registry " + f.Origin
@@ -139,5 +146,5 @@ func clock(seconds uint64) string {
 	if seconds > lastYear {
 		return fmt.Sprintf("second %d after 1970", seconds)
 	}
-	return time.Unix(int64(seconds), 0).UTC().Format(time.RFC3339) //nolint:gosec // at most lastYear
+	return time.Unix(int64(seconds), 0).UTC().Format(time.RFC3339)
 }

@@ -34,6 +34,7 @@ var floors = []row{
 	{floor: 0, path: "internal/act",
 		allow: []string{"sync"}}, // the codecs are derived from the protos once, when first asked for
 	{floor: 0, path: "internal/root"},
+	{floor: 0, path: "internal/evidence"},
 	{floor: 0, path: "internal/roster"},
 
 	// Floor 1: one store, key file or fact of the machine each.

@@ -13,6 +13,7 @@ import (
 	"github.com/cityproof/cityproof/internal/alliancetest"
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/declaration"
+	"github.com/cityproof/cityproof/internal/evidence"
 	logproof "github.com/cityproof/cityproof/internal/proof"
 	"github.com/cityproof/cityproof/internal/roster"
 )
@@ -295,6 +296,41 @@ func TestSuspensionTakesTheVoiceAndLapses(t *testing.T) {
 	if _, err := w.r.Final(m, note); err != nil {
 		t.Errorf("the same head after it lapsed: %v", err)
 	}
+}
+
+// TestT14SuspendedForAFork: act keys suspend with evidence, for what the member's own keys signed.
+func TestT14SuspendedForAFork(t *testing.T) {
+	w := founded(t)
+	busan, lyon := w.city("kr-busan"), w.city("fr-lyon")
+	fork := func(c *alliancetest.City, size uint64) []byte {
+		v, err := checkpoint.NewVerifier(mustMember(t, c.Entry).Log[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := evidence.Head{Note: c.Note(t, size, rootOf(c.ID, size), w.now), Key: v}
+		b := evidence.Head{Note: c.Note(t, size, rootOf(c.ID, size+1), w.now), Key: v}
+		e, err := evidence.NewE1(a, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e.Format()
+	}
+	suspend := func(b []byte) *registryv1.Suspend {
+		return &registryv1.Suspend{Member: &busan.ID, Evidence: b}
+	}
+	w.void("for another's fork", suspend(fork(lyon, 20)), byAct...)
+	w.void("for nothing that is evidence", suspend([]byte("he did it")), byAct...)
+	w.void("with evidence, by nobody", suspend(fork(busan, 20)), byAct[:1]...)
+	w.do(suspend(fork(busan, 20)), byAct...)
+	if w.r.Status(w.r.Member("kr-busan")) != roster.Suspended {
+		t.Error("the member is not suspended")
+	}
+	w.do(&registryv1.Reinstate{Member: &busan.ID}, byAct...)
+
+	// T-26: once the log is frozen at a final head, what a thief signs above it accuses the key alone.
+	w.do(&registryv1.FreezeLog{Member: &busan.ID, FinalNote: w.finalNote("kr-busan", 30)}, byAct...)
+	w.void("for what a thief signed above the end", suspend(fork(busan, 40)), byAct...)
+	w.do(suspend(fork(busan, 25)), byAct...)
 }
 
 func TestMoveLogAfterLostKeys(t *testing.T) {

@@ -229,14 +229,21 @@ func (r *Roster) move(a *registryv1.MoveLog, s signers) error {
 	return nil
 }
 
+// suspend takes a member's voice: the act keys may with evidence, the root keys without. Who suspended may reinstate.
 func (r *Roster) suspend(a *registryv1.Suspend, s signers) error {
-	who := theRootKeys // evidence in the act would make it the act keys'; package evidence is not there yet
-	if err := r.need(s, who); err != nil {
-		return err
-	}
 	m := r.members[a.GetMember()]
 	if m == nil || m.left {
 		return fmt.Errorf("%s is no member", a.GetMember())
+	}
+	who := theRootKeys
+	if len(a.GetEvidence()) > 0 {
+		if err := r.accuses(a.GetEvidence(), m); err != nil {
+			return err
+		}
+		who = theActKeys
+	}
+	if err := r.need(s, who); err != nil {
+		return err
 	}
 	m.suspendedUntil, m.suspendedBy = r.time+suspensionLimit, who
 	return nil

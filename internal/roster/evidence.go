@@ -1,0 +1,73 @@
+package roster
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/cityproof/cityproof/internal/checkpoint"
+	"github.com/cityproof/cityproof/internal/evidence"
+)
+
+// keysOf is what the roster knows of one member's keys, those of the past too: package evidence verifies with it.
+type keysOf struct {
+	*Member
+	registry string // origin
+}
+
+// LogKey implements evidence.Keys.
+func (m keysOf) LogKey(k checkpoint.VKey) (evidence.LogKey, bool) {
+	for _, log := range m.Logs {
+		for _, r := range log.Keys {
+			if r.Keys[0].Name != k.Name || !bytes.Equal(r.Keys[0].Key, k.Key) {
+				continue
+			}
+			v, err := checkpoint.NewVerifier(r.Keys[0])
+			if err != nil {
+				return evidence.LogKey{}, false
+			}
+			known := evidence.LogKey{Verifier: v, Registry: log.Origin == m.registry}
+			switch {
+			case r.To != 0:
+				known.Revoked, known.LastSize = true, r.To
+			case log.End != nil:
+				known.Revoked, known.LastSize = true, log.End.Size
+			}
+			return known, true
+		}
+	}
+	return evidence.LogKey{}, false
+}
+
+// WitnessKey implements evidence.Keys.
+func (m keysOf) WitnessKey(k checkpoint.VKey) (evidence.WitnessKey, bool) {
+	for _, own := range []checkpoint.VKey{m.Witness, m.Mirror} {
+		if own.Name != k.Name || !bytes.Equal(own.Key, k.Key) {
+			continue
+		}
+		v, err := checkpoint.NewVerifier(own)
+		if err != nil {
+			return evidence.WitnessKey{}, false
+		}
+		from, revoked := m.cosigners[string(own.Key)]
+		return evidence.WitnessKey{Verifier: v, Revoked: revoked, From: from}, true
+	}
+	return evidence.WitnessKey{}, false
+}
+
+// accuses checks that evidence speaks against the member's log or witness, and not only against a key that had already ended:
+// a thief must not get a city suspended.
+func (r *Roster) accuses(b []byte, m *Member) error {
+	e, err := evidence.Parse(b)
+	if err != nil {
+		return err
+	}
+	f, err := e.Verify(keysOf{m, r.root.Terms.Registry.Origin})
+	if err != nil {
+		return fmt.Errorf("evidence against %s: %w", m.ID(), err)
+	}
+	if f.Accused == evidence.AccusedKey {
+		return errors.New("the evidence accuses a key whose time had ended, and not its member")
+	}
+	return nil
+}

@@ -333,6 +333,35 @@ func TestT14SuspendedForAFork(t *testing.T) {
 	w.do(suspend(fork(busan, 25)), byAct...)
 }
 
+// TestT35SuspendedForAWitnessThatWentBack: with the key that it had then, which it has rotated since.
+func TestT35SuspendedForAWitnessThatWentBack(t *testing.T) {
+	w := founded(t)
+	busan, lyon := w.city("kr-busan"), w.city("fr-lyon")
+	key, err := checkpoint.NewVerifier(w.r.Member("kr-busan").Witness)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head := func(size uint64, at time.Time) evidence.Head {
+		return evidence.Head{Note: lyon.Note(t, size, rootOf("fr-lyon", size), at, busan), Key: key}
+	}
+	e, err := evidence.NewE4(head(30, w.now), head(20, w.now.Add(time.Minute)), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh, err := checkpoint.NewVKey("busan.example/witness", checkpoint.TypeEd25519Cosignature, alliancetest.Public("kr-busan witness 2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req := busan.Change(t, w.registry(), w.r.Member("kr-busan").Member, func(m *registryv1.Member) {
+		m.WitnessVkey = proto.String(checkpoint.FormatVKey(fresh))
+	}, nil, busan.Keys("recovery", "witness 2")...)
+	w.do(&registryv1.RotateKey{Request: req.Envelope.Format()}, byRoot...)
+	w.do(&registryv1.Suspend{Member: &busan.ID, Evidence: e.Format()}, byAct...)
+	if w.r.Status(w.r.Member("kr-busan")) != roster.Suspended {
+		t.Error("the member is not suspended")
+	}
+}
+
 func TestMoveLogAfterLostKeys(t *testing.T) {
 	w := founded(t)
 	c := w.city("kr-busan")

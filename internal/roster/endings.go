@@ -106,6 +106,7 @@ func (r *Roster) turn(p *rotation) {
 		log.Keys = append(log.Keys, KeyRange{Keys: entry.Log, From: p.final + 1})
 	}
 	m.Member = entry
+	m.cosigned = append(m.cosigned, entry.Witness, entry.Mirror)
 	r.claimKeys(entry)
 }
 
@@ -223,6 +224,7 @@ func (r *Roster) move(a *registryv1.MoveLog, s signers) error {
 	r.origins[req.Member.Origin()] = m.ID()
 	r.rotations = dropRotations(r.rotations, m)
 	m.Member = req.Member
+	m.cosigned = append(m.cosigned, m.Witness, m.Mirror)
 	m.publishers = map[string]*publisher{}
 	m.addPublishers(0)
 	r.claimKeys(m.Member)

@@ -41,7 +41,7 @@ func (m keysOf) LogKey(k checkpoint.VKey) (evidence.LogKey, bool) {
 
 // WitnessKey implements evidence.Keys.
 func (m keysOf) WitnessKey(k checkpoint.VKey) (evidence.WitnessKey, bool) {
-	for _, own := range []checkpoint.VKey{m.Witness, m.Mirror} {
+	for _, own := range m.cosigned {
 		if own.Name != k.Name || !bytes.Equal(own.Key, k.Key) {
 			continue
 		}

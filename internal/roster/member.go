@@ -54,7 +54,8 @@ type Member struct {
 	suspendedBy    voice
 	left           bool
 	publishers     map[string]*publisher // by raw key, all that ever were
-	cosigners      map[string]uint64     // raw witness and mirror keys that were revoked: from which Unix second
+	cosigned       []checkpoint.VKey     // witness and mirror keys, all that ever were
+	cosigners      map[string]uint64     // raw ones of them that were revoked: from which Unix second
 }
 
 // publisher is a key that may sign declarations: leaf i of the member's log where from ≤ i < to.
@@ -120,7 +121,7 @@ func (r *Roster) enter(e *act.Member, founder bool) error {
 	m := &Member{
 		Member: e, Founder: founder, Admitted: r.time, AdmittedIn: r.epoch.Number,
 		Logs:       []*Log{{Origin: e.Origin(), Keys: []KeyRange{{Keys: e.Log}}}},
-		publishers: map[string]*publisher{}, cosigners: map[string]uint64{},
+		publishers: map[string]*publisher{}, cosigned: []checkpoint.VKey{e.Witness, e.Mirror}, cosigners: map[string]uint64{},
 	}
 	m.addPublishers(0)
 	r.members[e.ID()] = m

@@ -34,6 +34,8 @@ var archives = map[string]int{
 	// client test them, the second behind a node that lies.
 	"proof/testdata/inclusion.txtar":   73,
 	"proof/testdata/consistency.txtar": 71,
+	// No program takes evidence in yet: package evidence tests it.
+	"evidence/testdata/evidence.txtar": 47,
 }
 
 // rejected is a vector that must not be accepted.

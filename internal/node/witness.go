@@ -57,7 +57,7 @@ func (m *member) openWitness(cfg config.Witness, logger *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	m.witness, err = witness.New(witness.Options{Logs: logs, Store: m.peers, Signer: signer, Ready: m.state.Foreign})
+	m.witness, err = witness.New(witness.Options{Logs: logs, Store: m.peers, Signer: signer, Ready: m.state.InPlace})
 	return err
 }
 

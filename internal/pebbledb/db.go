@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"path/filepath"
 	"slices"
@@ -43,6 +44,9 @@ var ErrHalted = errors.New("storage has halted")
 // ErrReadOnly is returned for a write to a database that was opened read-only.
 var ErrReadOnly = errors.New("the database was opened read-only")
 
+// ErrNoDatabase is wrapped by the error of Open where Options.MustExist finds no database.
+var ErrNoDatabase = errors.New("there is no database")
+
 // HaltedError says that a write failed earlier, and how. Nothing was written since and nothing will be until the operator
 // has looked at the disk and restarted the process.
 type HaltedError struct {
@@ -70,6 +74,10 @@ type Options struct {
 
 	// ReadOnly opens an existing database without changing a byte of it, also on a read-only medium.
 	ReadOnly bool
+
+	// MustExist refuses a directory in which there is no database yet, with an error that wraps ErrNoDatabase, for a caller
+	// to whom an empty one would be a lost one.
+	MustExist bool
 
 	// MemTableSize is how many bytes are kept in memory before they go to a table; default 16 MiB. Tests make it small, so
 	// that little data takes the same paths as much.
@@ -134,6 +142,11 @@ func Open(dir string, opts Options) (_ *DB, err error) {
 			return nil, fmt.Errorf("opening the data directory: %w", err)
 		}
 	}
+	if opts.MustExist {
+		if _, err := opts.FS.Stat(opts.FS.PathJoin(dir, formatName)); errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%s: %w: it has no %s file", dir, ErrNoDatabase, formatName)
+		}
+	}
 	if !opts.ReadOnly {
 		if err := makeDir(opts.FS, dir); err != nil {
 			return nil, fmt.Errorf("creating the data directory %s: %w", dir, err)
@@ -175,7 +188,7 @@ func Open(dir string, opts Options) (_ *DB, err error) {
 			return nil, err
 		}
 	}
-	if err := db.openPebble(log); err != nil {
+	if err := db.openPebble(log, opts.MustExist); err != nil {
 		return nil, err
 	}
 	return db, nil
@@ -194,17 +207,22 @@ func lock(fe *fence, dir string) (io.Closer, error) {
 }
 
 // openPebble opens the database under the fence. A failed write during opening is an error of Open, not a halt.
-func (d *DB) openPebble(log *slog.Logger) (err error) {
+func (d *DB) openPebble(log *slog.Logger, mustExist bool) (err error) {
 	path := d.fs.PathJoin(d.dir, pebbleName)
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("opening the database %s: %v", path, r)
 		}
 	}()
-	p, err := pebble.Open(path, d.pebbleOptions(log))
+	o := d.pebbleOptions(log)
+	o.ErrorIfNotExists = d.readOnly || mustExist
+	p, err := pebble.Open(path, o)
 	close(d.fence.opened)
 	if err != nil {
 		close(d.fence.closing)
+		if errors.Is(err, pebble.ErrDBDoesNotExist) {
+			return fmt.Errorf("opening the database %s: %w", path, errors.Join(ErrNoDatabase, err))
+		}
 		if pebble.IsCorruptionError(err) {
 			return fmt.Errorf("the database %s is damaged: restore it from a backup or from a mirror: %w", path, err)
 		}
@@ -224,7 +242,6 @@ func (d *DB) pebbleOptions(log *slog.Logger) *pebble.Options {
 		FS:                          d.fence,
 		FormatMajorVersion:          pebble.FormatValueSeparation,
 		ReadOnly:                    d.readOnly,
-		ErrorIfNotExists:            d.readOnly,
 		CacheSize:                   int64(d.cache),
 		MemTableSize:                uint64(d.memTable),
 		MemTableStopWritesThreshold: neverStall,

@@ -1,15 +1,12 @@
 package peerstore
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"os"
-	"path/filepath"
-	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -18,93 +15,75 @@ import (
 	"github.com/cityproof/cityproof/internal/proof"
 )
 
-// Memory of the database: a few hundred bytes for each log that is witnessed.
-const (
-	memTableSize = 1 << 20
-	cacheSize    = 8 << 20
-)
+// fixedSize is how many bytes of a value come before the note.
+const fixedSize = 8 + 32 + 8
 
-const (
-	storeDir   = "witness"
-	markerFile = "witness-key"
-	fixedSize  = 8 + 32 + 8
-)
-
-// ErrLost says that the heads which this witness key signed are gone.
-var ErrLost = errors.New("the heads that this witness signed are lost: what it signs next could contradict them; make a new witness key (cityproof keygen) and have the registry rotate it")
-
-// Head is the head of a log that was cosigned last.
+// Head is the head of a log that was cosigned last. The zero value stands for none.
 type Head struct {
 	Size uint64
 	Root proof.Hash
-	// Time of the cosignature, Unix seconds.
+	// Time of the cosignature, Unix seconds, at least 1.
 	Time uint64
 	// Note is what monitors are served: the checkpoint with the log's signatures that were checked, and the cosignature.
 	Note []byte
 }
 
-// Options of Open. The zero value is right for a node.
+// equal says whether nothing tells the heads apart.
+func (h Head) equal(other Head) bool {
+	return h.Size == other.Size && h.Root == other.Root && h.Time == other.Time && bytes.Equal(h.Note, other.Note)
+}
+
+// Options of Open. The zero value is right for a node that was not restored.
 type Options struct {
-	FS     vfs.FS       // default: the operating system's; the marker is always there
+	FS     vfs.FS       // default: the operating system's; the mark is always there
 	Logger *slog.Logger // default: none
+
+	// Lost says that the node's state directory went missing, whatever shows that: a first start is then none, and the key
+	// must be retired. It is remembered.
+	Lost bool
 }
 
 // Store is an open store. It is safe for concurrent use.
-type Store struct{ db *pebbledb.DB }
-
-// Open opens or makes the store in a node's state directory, for the witness key with this verifier key. It returns an
-// error that wraps ErrLost where the key has signed before and its heads are missing.
-func Open(state, vkey string, opts Options) (*Store, error) {
-	fsys := opts.FS
-	if fsys == nil {
-		fsys = vfs.Default
-	}
-	dir := filepath.Join(state, storeDir)
-	marker := filepath.Join(state, markerFile)
-	marked, err := os.ReadFile(marker)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("opening the witness's store: %w", err)
-	}
-	if _, err := fsys.Stat(fsys.PathJoin(dir, "FORMAT")); errors.Is(err, fs.ErrNotExist) && strings.TrimSpace(string(marked)) == vkey {
-		return nil, fmt.Errorf("opening the witness's store %s: %w", dir, ErrLost)
-	}
-	db, err := pebbledb.Open(dir, pebbledb.Options{FS: opts.FS, Logger: opts.Logger, MemTableSize: memTableSize, CacheSize: cacheSize})
-	if err != nil {
-		return nil, fmt.Errorf("opening the witness's store: %w", err)
-	}
-	if string(marked) != vkey+"\n" {
-		if err := mark(marker, vkey); err != nil {
-			return nil, fmt.Errorf("opening the witness's store: %w", errors.Join(err, db.Close()))
-		}
-	}
-	return &Store{db}, nil
+type Store struct {
+	db    *pebbledb.DB
+	turns turns
 }
 
-// Close closes the store.
+// Close closes the store. No other call may run.
 func (s *Store) Close() error { return s.db.Close() }
 
-// Head returns the last head of the log whose origin has this hash; ok is false if there is none.
+// Err says why the store stores and reads nothing any more: a *pebbledb.HaltedError once a write or sync has failed, for the
+// rest of the process. Else nil.
+func (s *Store) Err() error { return s.db.Err() }
+
+// Head returns the last head of the log whose origin has this hash; ok is false if there is none. It is durable: while an
+// Update of that log runs, Head waits for its end, since the database shows a value before its sync has ended.
 func (s *Store) Head(origin [sha256.Size]byte) (h Head, ok bool, err error) {
-	v, err := s.db.Get(key(origin))
-	if errors.Is(err, pebble.ErrNotFound) {
-		return Head{}, false, nil
+	defer s.turns.take(origin)()
+	if h, err = s.read(origin); err != nil {
+		return Head{}, false, err
 	}
-	if err == nil && len(v) < fixedSize {
-		err = fmt.Errorf("a value of %d bytes", len(v))
-	}
-	if err != nil {
-		return Head{}, false, fmt.Errorf("reading a witnessed head: %w", err)
-	}
-	h = Head{Size: binary.BigEndian.Uint64(v), Root: proof.Hash(v[8:40]), Time: binary.BigEndian.Uint64(v[40:48]), Note: v[fixedSize:]}
-	return h, true, nil
+	return h, h.Time != 0, nil
 }
 
-// Put stores a head in the place of old, durably: when it returns nil, a power loss takes it back no more. It refuses to go
-// back (I4). Callers must not run it twice at a time for one origin. After an error of the disk the store has halted, and
-// whether the head was stored shows at the next start.
-func (s *Store) Put(origin [sha256.Size]byte, h, old Head) error {
-	if h.Size < old.Size || h.Time < old.Time || h.Size == old.Size && old.Time != 0 && h.Root != old.Root {
-		return fmt.Errorf("storing a witnessed head of size %d at %d: it goes back from size %d at %d", h.Size, h.Time, old.Size, old.Time)
+// Update replaces the head of the log whose origin has this hash by what next makes of the old one, which is the zero Head
+// if there is none. When it returns nil, a power loss takes that back no more. It refuses to go back (I4). An error of next
+// is returned as it is, and nothing is stored; a head equal to the old one is not written again.
+//
+// Updates of one log run one after the other, next included; those of different logs share syncs. After an error of the disk
+// the store has halted, and whether the head was stored shows at the next start.
+func (s *Store) Update(origin [sha256.Size]byte, next func(old Head) (Head, error)) error {
+	defer s.turns.take(origin)()
+	old, err := s.read(origin)
+	if err != nil {
+		return err
+	}
+	h, err := next(old)
+	if err != nil || h.equal(old) {
+		return err
+	}
+	if err := forward(old, h); err != nil {
+		return fmt.Errorf("storing a witnessed head: %w", err)
 	}
 	b := s.db.NewBatch()
 	defer b.Close() // its error is Commit's
@@ -119,24 +98,36 @@ func (s *Store) Put(origin [sha256.Size]byte, h, old Head) error {
 	return nil
 }
 
-func key(origin [sha256.Size]byte) []byte { return pebbledb.HashKey(pebbledb.PrefixWitnessed, origin) }
-
-// mark puts the marker in the place of an old one, durably.
-func mark(file, vkey string) (err error) {
-	f, err := os.OpenFile(file+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
+// forward says what is wrong with h after old.
+func forward(old, h Head) error {
+	switch {
+	case h.Time == 0:
+		return errors.New("it has no time")
+	case h.Size < old.Size, h.Time < old.Time:
+		return fmt.Errorf("size %d at %d goes back from size %d at %d", h.Size, h.Time, old.Size, old.Time)
+	case h.Size == old.Size && old.Time != 0 && h.Root != old.Root:
+		return fmt.Errorf("size %d was cosigned with another root", h.Size)
 	}
-	_, err = f.WriteString(vkey + "\n")
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(file+".new", file); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(file))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return nil
 }
+
+// read returns the head that the database shows; the log's turn is held. Once the store has halted it returns the reason:
+// what the database shows then may be what failed to reach the disk.
+func (s *Store) read(origin [sha256.Size]byte) (Head, error) {
+	v, err := s.db.Get(key(origin))
+	if halted := s.db.Err(); halted != nil {
+		return Head{}, fmt.Errorf("reading a witnessed head: %w", halted)
+	}
+	if errors.Is(err, pebble.ErrNotFound) {
+		return Head{}, nil
+	}
+	if err == nil && len(v) <= fixedSize {
+		err = fmt.Errorf("a value of %d bytes", len(v))
+	}
+	if err != nil {
+		return Head{}, fmt.Errorf("reading a witnessed head: %w", err)
+	}
+	return Head{Size: binary.BigEndian.Uint64(v), Root: proof.Hash(v[8:40]), Time: binary.BigEndian.Uint64(v[40:48]), Note: v[fixedSize:]}, nil
+}
+
+func key(origin [sha256.Size]byte) []byte { return pebbledb.HashKey(pebbledb.PrefixWitnessed, origin) }

@@ -103,8 +103,10 @@ func (s *State) load() (err error) {
 	return errors.Join(s.syncFile(lastFile), s.syncFile("."))
 }
 
-func (s *State) syncFile(name string) error {
-	f, err := s.root.Open(name)
+func (s *State) syncFile(name string) error { return syncIn(s.root, name) }
+
+func syncIn(root *os.Root, name string) error {
+	f, err := root.Open(name)
 	if err != nil {
 		return err
 	}
@@ -155,6 +157,16 @@ func (s *State) Last() []byte {
 // Foreign says why nothing may be signed from this directory: a *ForeignError, or
 // nil where this process may sign.
 func (s *State) Foreign() error { return s.foreign }
+
+// InPlace says why nothing may be signed from the directory at this moment: what
+// Foreign says, or ErrSwapped where another directory or LOCK has come to stand in
+// its place. It asks the file system each time, and waits for no Swap.
+func (s *State) InPlace() error {
+	if s.foreign != nil {
+		return s.foreign
+	}
+	return s.inPlace()
+}
 
 // Swap replaces the last signed note, durably. It fails with ErrSwapped if the
 // directory or its lastsigned is not as this process left it. After any error

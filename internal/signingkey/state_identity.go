@@ -94,11 +94,15 @@ func (s *State) identify() error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case !found && s.last == nil:
-		return s.writeIdentity(now)
-	case !found:
-		s.foreign = &ForeignError{"state/identity is missing beside lastsigned"}
+	if !found {
+		signed, err := s.signed()
+		if err != nil {
+			return err
+		}
+		if signed == "" {
+			return s.writeIdentity(now)
+		}
+		s.foreign = &ForeignError{"state/identity is missing beside " + signed}
 		return nil
 	}
 	was, err := parseIdentity(b)
@@ -114,6 +118,23 @@ func (s *State) identify() error {
 		return s.writeIdentity(now)
 	}
 	return nil
+}
+
+// signed names what shows that keys have signed from this directory; empty: nothing.
+func (s *State) signed() (string, error) {
+	if s.last != nil {
+		return lastFile, nil
+	}
+	for _, name := range []string{markFile, WitnessDir} {
+		_, err := s.root.Lstat(name)
+		if err == nil {
+			return name, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+	}
+	return "", nil
 }
 
 func (s *State) readIdentity() (b []byte, found bool, err error) {
@@ -148,20 +169,23 @@ func (s *State) present() (identity, error) {
 	return i, nil
 }
 
-func (s *State) writeIdentity(i identity) error {
-	const tmp = identityFile + ".new"
-	f, err := s.root.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+func (s *State) writeIdentity(i identity) error { return replace(s.root, identityFile, i.format()) }
+
+// replace puts a file into a directory in the place of an older one, durably.
+func replace(root *os.Root, name string, content []byte) error {
+	tmp := name + ".new"
+	f, err := root.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(i.format())
+	_, err = f.Write(content)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	if err := s.root.Rename(tmp, identityFile); err != nil {
+	if err := root.Rename(tmp, name); err != nil {
 		return err
 	}
-	return s.syncFile(".")
+	return syncIn(root, ".")
 }
 
 // Adopt makes a state directory this machine's own. Only an operator may ask for
@@ -177,7 +201,11 @@ func Adopt(dir string) (was error, last []byte, err error) {
 		return nil, nil, fmt.Errorf("adopting state: %w", err)
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	if err = s.load(); err == nil && s.foreign != nil {
+	if err = s.load(); err == nil {
+		was, err = adoptWitness(dir)
+	}
+	if err == nil && s.foreign != nil {
+		was = s.foreign
 		var now identity
 		if now, err = s.present(); err == nil {
 			err = s.writeIdentity(now)
@@ -186,5 +214,5 @@ func Adopt(dir string) (was error, last []byte, err error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("adopting state %s: %w", dir, err)
 	}
-	return s.foreign, s.last, nil
+	return was, s.last, nil
 }

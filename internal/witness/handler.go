@@ -14,7 +14,7 @@ import (
 
 // Bounds of what strangers can make a witness do at a time.
 const (
-	maxAtOnce   = 256 // requests that are being read or answered; more get 503
+	maxAtOnce   = 256 // requests that are being answered; more get 503
 	readTimeout = 10 * time.Second
 )
 
@@ -37,14 +37,6 @@ func (h *Handler) Routes(mux *http.ServeMux, base string) {
 }
 
 func (h *Handler) addCheckpoint(w http.ResponseWriter, r *http.Request) {
-	select {
-	case h.room <- struct{}{}:
-		defer func() { <-h.room }()
-	default:
-		w.Header().Set("Retry-After", "1")
-		http.Error(w, "too many requests at once", http.StatusServiceUnavailable)
-		return
-	}
 	// A server without deadlines keeps its own: what follows is then bounded by that.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readTimeout))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxRequest))
@@ -55,6 +47,15 @@ func (h *Handler) addCheckpoint(w http.ResponseWriter, r *http.Request) {
 		} else {
 			http.Error(w, "the request was cut", http.StatusBadRequest)
 		}
+		return
+	}
+	// Only now: who sends slowly holds a connection, of which the server has its own bound, and no place here.
+	select {
+	case h.room <- struct{}{}:
+		defer func() { <-h.room }()
+	default:
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "too many requests at once", http.StatusServiceUnavailable)
 		return
 	}
 	line, err := h.witness.AddCheckpoint(body)

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/cityproof/cityproof/internal/checkpoint"
+	"github.com/cityproof/cityproof/internal/pebbledb"
 	"github.com/cityproof/cityproof/internal/peerstore"
 	"github.com/cityproof/cityproof/internal/proof"
 )
@@ -49,11 +50,13 @@ type Options struct {
 	Store  *peerstore.Store
 	Signer *checkpoint.Signer // of TypeEd25519Cosignature
 
-	// Ready returns why nothing may be signed now: a clock that is off, a state directory of another machine. Default: nil.
+	// Ready returns why nothing may be signed now: a clock that is off, a state directory of another machine. It is asked
+	// before each cosignature, with the log's turn held. Default: nil.
 	Ready func() error
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
-	// Rate and Burst bound the requests of one log a second, counted once its signature was checked. Default: 10 and 50.
+	// Rate and Burst bound how often one log may grow, a second. Only what would be cosigned counts: anybody can show a
+	// checkpoint that the log made public. Default: 10 and 50.
 	Rate  rate.Limit
 	Burst int
 }
@@ -72,16 +75,11 @@ func (o *Options) setDefaults() {
 
 // Witness cosigns checkpoints. It is safe for concurrent use; requests for one log wait for each other.
 type Witness struct {
-	opts Options
+	opts     Options
+	verifier *checkpoint.Verifier // of the cosignatures
 
-	mu   sync.Mutex // guards logs
-	logs map[string]*turn
-}
-
-// turn is what requests for one log share.
-type turn struct {
-	sync.Mutex // held from reading the stored head until the new one is stored
-	limit      *rate.Limiter
+	mu     sync.Mutex // guards growth
+	growth map[string]*rate.Limiter
 }
 
 // New returns a witness.
@@ -90,7 +88,11 @@ func New(opts Options) (*Witness, error) {
 	if t := opts.Signer.Key().Type; t != checkpoint.TypeEd25519Cosignature {
 		return nil, fmt.Errorf("a witness signs with a key of type %v, not %v", checkpoint.TypeEd25519Cosignature, t)
 	}
-	return &Witness{opts: opts, logs: map[string]*turn{}}, nil
+	verifier, err := checkpoint.NewVerifier(opts.Signer.Key())
+	if err != nil {
+		return nil, err
+	}
+	return &Witness{opts: opts, verifier: verifier, growth: map[string]*rate.Limiter{}}, nil
 }
 
 // RefusedError is why a checkpoint was not cosigned, with the status that tlog-witness gives it.
@@ -124,24 +126,42 @@ func (w *Witness) AddCheckpoint(request []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := w.turn(h.c.Origin)
-	if res := t.limit.Reserve(); res.Delay() > 0 {
-		wait := res.Delay()
-		res.Cancel()
-		return nil, &RefusedError{Status: http.StatusTooManyRequests, RetryAfter: wait, Err: errors.New("this log asks too often")}
+	var sig checkpoint.Signature
+	err = w.opts.Store.Update(sha256.Sum256([]byte(h.c.Origin)), func(stored peerstore.Head) (next peerstore.Head, err error) {
+		// Waiting for the log's turn may have taken long: what is known of it now counts.
+		log, ok := w.opts.Logs.Log(h.c.Origin)
+		if !ok {
+			return stored, errUnknown()
+		}
+		if err := check(r, h, log, stored); err != nil {
+			return stored, err
+		}
+		next, sig, err = w.cosign(h, stored)
+		return next, err
+	})
+	if err != nil {
+		return nil, halted(err)
 	}
-	t.Lock()
-	defer t.Unlock()
-	return w.cosign(r, h)
+	return checkpoint.FormatSignatures([]checkpoint.Signature{sig})
 }
+
+// halted is for errors of a store: one that has halted said so once, to its logger, and needs not be told again for each
+// request.
+func halted(err error) error {
+	if errors.Is(err, pebbledb.ErrHalted) {
+		return refuse(http.StatusServiceUnavailable, "this witness can't store anything any more: its operator must look at its disk")
+	}
+	return err
+}
+
+func errUnknown() error { return refuse(http.StatusNotFound, "this witness does not know the log") }
 
 // head is a checkpoint whose log signatures were checked.
 type head struct {
 	c     checkpoint.Checkpoint
 	text  string
 	lines []checkpoint.Signature // of the log, as they were checked
-	log   Log
-	empty error // the root of an empty tree is not that of one
+	empty error                  // the root of an empty tree is not that of one
 }
 
 // verify finds the log and checks its signatures.
@@ -154,95 +174,125 @@ func (w *Witness) verify(r *Request) (*head, error) {
 	if h.c, err = checkpoint.ParseCheckpoint(n.Text); err != nil {
 		return nil, refuse(http.StatusBadRequest, "malformed checkpoint: %w", err)
 	}
-	var ok bool
-	if h.log, ok = w.opts.Logs.Log(h.c.Origin); !ok {
-		return nil, refuse(http.StatusNotFound, "this witness does not know the log")
+	log, ok := w.opts.Logs.Log(h.c.Origin)
+	if !ok {
+		return nil, errUnknown()
 	}
-	v, err := checkpoint.Verify(r.Note, h.log.Keys, nil)
+	v, err := checkpoint.Verify(r.Note, log.Keys, nil)
 	switch {
 	case errors.Is(err, proof.ErrMismatch): // asked last, after the signatures and only of a size 0
 		h.empty = err
-	case err != nil:
+	case errors.Is(err, checkpoint.ErrSignature):
 		return nil, refuse(http.StatusForbidden, "%w", err)
+	case err != nil:
+		return nil, err // the keys that this node has for the log are at fault
 	default:
 		for _, s := range v.Log {
 			h.lines = append(h.lines, s.Signature)
 		}
 	}
-	if h.log.Stopped != "" {
-		return nil, refuse(http.StatusForbidden, "cosigning this log is stopped: %s", h.log.Stopped)
-	}
 	return h, nil
 }
 
-// cosign compares with the stored head, and stores and signs the new one. The log's turn is held.
-func (w *Witness) cosign(r *Request, h *head) ([]byte, error) {
-	origin := sha256.Sum256([]byte(h.c.Origin))
-	stored, _, err := w.opts.Store.Head(origin)
-	if err != nil {
-		return nil, err
+// check compares a request with what is stored and known of its log, in the order of the specification.
+func check(r *Request, h *head, log Log, stored peerstore.Head) error {
+	if log.Stopped != "" {
+		return refuse(http.StatusForbidden, "cosigning this log is stopped: %s", log.Stopped)
 	}
 	size, root := stored.Size, stored.Root
-	if h.log.Pin.Size > size {
-		size, root = h.log.Pin.Size, h.log.Pin.Root
+	pinned := log.Pin.Size > 0 && log.Pin.Size >= size
+	if pinned {
+		size, root = log.Pin.Size, log.Pin.Root
 	}
 	if size == 0 {
 		root = proof.EmptyRoot()
 	}
 	if r.Old > h.c.Size {
-		return nil, refuse(http.StatusBadRequest, "old size %d is above the checkpoint's, %d", r.Old, h.c.Size)
+		return refuse(http.StatusBadRequest, "old size %d is above the checkpoint's, %d", r.Old, h.c.Size)
 	}
 	if r.Old != size {
-		return nil, &RefusedError{Status: http.StatusConflict, Size: size, Err: fmt.Errorf("this witness is at size %d, not %d", size, r.Old)}
+		return &RefusedError{Status: http.StatusConflict, Size: size, Err: fmt.Errorf("this witness is at size %d, not %d", size, r.Old)}
 	}
 	if h.empty != nil {
-		return nil, refuse(http.StatusUnprocessableEntity, "%w", h.empty)
+		return refuse(http.StatusUnprocessableEntity, "%w", h.empty)
+	}
+	if pinned && stored.Size == size && stored.Root != root {
+		return refuse(http.StatusUnprocessableEntity, "the alliance settled another root at size %d than the one that this witness cosigned", size)
 	}
 	if err := proof.VerifyConsistency(size, h.c.Size, root, h.c.Root, r.Proof); err != nil {
-		return nil, refuse(http.StatusUnprocessableEntity, "the checkpoint is not proven to extend size %d: %w", size, err)
+		return refuse(http.StatusUnprocessableEntity, "the checkpoint is not proven to extend size %d: %w", size, err)
 	}
-	if err := w.opts.Ready(); err != nil {
-		return nil, refuse(http.StatusServiceUnavailable, "this witness signs nothing now: %w", err)
-	}
-	return w.sign(origin, h, stored)
+	return nil
 }
 
-// sign makes the cosignature, stores the head with it, and only then gives it away.
-func (w *Witness) sign(origin [sha256.Size]byte, h *head, stored peerstore.Head) ([]byte, error) {
-	now := w.opts.Now()
-	if unix := now.Unix(); unix < 1 || uint64(unix) < stored.Time {
-		now = time.Unix(int64(max(stored.Time, 1)), 0) //nolint:gosec // was a clock's once
+// cosign makes the cosignature and the head to be stored with it. Nobody is shown either before that is done.
+func (w *Witness) cosign(h *head, stored peerstore.Head) (next peerstore.Head, sig checkpoint.Signature, err error) {
+	if err := w.opts.Ready(); err != nil {
+		return next, sig, refuse(http.StatusServiceUnavailable, "this witness signs nothing now: %w", err)
 	}
-	sig, err := w.opts.Signer.Sign(h.text, now)
-	if err != nil {
-		return nil, err
+	now := w.opts.Now()
+	if grown := h.c.Size > stored.Size || stored.Time == 0; grown {
+		if err := w.takeRate(h.c.Origin, now); err != nil {
+			return next, sig, err
+		}
+	}
+	at := now
+	if unix := now.Unix(); unix < 1 || uint64(unix) < stored.Time {
+		at = time.Unix(int64(max(stored.Time, 1)), 0) //nolint:gosec // was a clock's once
+	}
+	if stored.Size == h.c.Size && stored.Time == uint64(at.Unix()) { //nolint:gosec // at least 1
+		same, known, err := w.again(h, stored)
+		if known || err != nil {
+			return stored, same, err
+		}
+	}
+	if sig, err = w.opts.Signer.Sign(h.text, at); err != nil {
+		return next, sig, err
 	}
 	note, err := checkpoint.FormatNote(&checkpoint.Note{Text: h.text, Sigs: append(h.lines, sig)})
 	if err != nil {
-		return nil, err
+		return next, sig, refuse(http.StatusBadRequest, "the checkpoint leaves no room for a cosignature: %w", err)
 	}
-	next := peerstore.Head{Size: h.c.Size, Root: h.c.Root, Time: uint64(now.Unix()), Note: note} //nolint:gosec // at least 1
-	if err := w.opts.Store.Put(origin, next, stored); err != nil {
-		return nil, err
+	return peerstore.Head{Size: h.c.Size, Root: h.c.Root, Time: uint64(at.Unix()), Note: note}, sig, nil //nolint:gosec // at least 1
+}
+
+// again finds the cosignature that this very checkpoint got in this very second: another would be the same, byte for byte.
+// So whoever shows public heads again and again makes this witness write once a second for each log, and needs no other
+// limit. known is false where the stored cosignature is by an older key of this witness.
+func (w *Witness) again(h *head, stored peerstore.Head) (sig checkpoint.Signature, known bool, err error) {
+	n, err := checkpoint.ParseNote(stored.Note)
+	if err != nil {
+		return sig, false, fmt.Errorf("reading the witnessed head of %s: %w", h.c.Origin, err)
 	}
-	return checkpoint.FormatSignatures([]checkpoint.Signature{sig})
+	if n.Text != h.text { // other extension lines
+		return sig, false, &RefusedError{Status: http.StatusTooManyRequests, RetryAfter: time.Second, Err: errors.New("another checkpoint of that size was cosigned in this second")}
+	}
+	sig = n.Sigs[len(n.Sigs)-1]
+	at, err := w.verifier.Verify(h.text, sig)
+	return sig, err == nil && at == stored.Time, nil
+}
+
+// takeRate counts a log's growth. Only logs that are witnessed come here, so there are not many.
+func (w *Witness) takeRate(origin string, now time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	limit := w.growth[origin]
+	if limit == nil {
+		limit = rate.NewLimiter(w.opts.Rate, w.opts.Burst)
+		w.growth[origin] = limit
+	}
+	res := limit.ReserveN(now, 1)
+	wait := res.DelayFrom(now)
+	if wait > 0 {
+		res.CancelAt(now)
+		return &RefusedError{Status: http.StatusTooManyRequests, RetryAfter: wait, Err: errors.New("this log grows too often")}
+	}
+	return nil
 }
 
 // Checkpoint returns the note that was cosigned last of the log whose origin has this hash, with the log's signatures and
-// the cosignature; ok is false if there is none.
+// the cosignature; ok is false if there is none. It waits for a cosignature that is being stored.
 func (w *Witness) Checkpoint(origin [sha256.Size]byte) (note []byte, ok bool, err error) {
 	h, ok, err := w.opts.Store.Head(origin)
-	return h.Note, ok, err
-}
-
-// turn returns what requests for a log share. Only logs that are witnessed come here, so there are not many.
-func (w *Witness) turn(origin string) *turn {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	t := w.logs[origin]
-	if t == nil {
-		t = &turn{limit: rate.NewLimiter(w.opts.Rate, w.opts.Burst)}
-		w.logs[origin] = t
-	}
-	return t
+	return h.Note, ok, halted(err)
 }

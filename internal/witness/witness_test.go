@@ -401,20 +401,6 @@ func TestT35LostHeadsRetireTheKey(t *testing.T) {
 	w.store = another
 }
 
-func TestPutRefusesToGoBack(t *testing.T) {
-	w := newWorld(t, peerstore.Options{})
-	old := peerstore.Head{Size: 5, Root: proof.LeafHash([]byte("x")), Time: 100}
-	for name, next := range map[string]peerstore.Head{
-		"in size":      {Size: 4, Root: old.Root, Time: 101},
-		"in time":      {Size: 6, Root: old.Root, Time: 99},
-		"another root": {Size: 5, Root: proof.LeafHash([]byte("y")), Time: 100},
-	} {
-		if err := w.store.Put([32]byte{1}, next, old); err == nil {
-			t.Errorf("%s: Put stores it", name)
-		}
-	}
-}
-
 func FuzzParseRequest(f *testing.F) {
 	h := alliancetest.NewTree(10, "a")
 	r := witness.Request{Old: 3, Proof: h.Consistency(3, 10), Note: []byte("a\n1\nb\n\n— a AAAA\n")}

@@ -109,6 +109,15 @@ func status(err error) int {
 	return 500
 }
 
+// at is the size that was cosigned last.
+func (w *world) at(origin string) uint64 {
+	if _, ok, err := w.w.Checkpoint(sha256.Sum256([]byte(origin))); err != nil || !ok {
+		return 0
+	}
+	c, _ := w.served(origin)
+	return c.Size
+}
+
 // served is the head that monitors are served.
 func (w *world) served(origin string) (checkpoint.Checkpoint, uint64) {
 	w.t.Helper()

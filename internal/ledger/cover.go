@@ -7,7 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/cityproof/cityproof/internal/checkpoint"
-	"github.com/cityproof/cityproof/internal/declaration"
+	"github.com/cityproof/cityproof/internal/entry"
 	"github.com/cityproof/cityproof/internal/proof"
 	"github.com/cityproof/cityproof/internal/recheck"
 	"github.com/cityproof/cityproof/internal/signingkey"
@@ -44,6 +44,7 @@ func (l *Ledger) cover(ctx context.Context, need uint64) (*Published, error) {
 	}
 	p = &Published{checkpoint.Checkpoint{Origin: l.origin, Size: size, Root: root}, note}
 	l.published.Store(p)
+	l.onPublish()
 	return p, nil
 }
 
@@ -74,22 +75,13 @@ func (l *Ledger) prove(ctx context.Context, last *Published, size uint64, root p
 // what was signed is not there any more as it was, signing halts.
 func (l *Ledger) openSecondPath(last checkpoint.Checkpoint) error {
 	checker, err := recheck.Open(recheck.Store{
-		DB: l.db.Reader(), FS: l.db.FS(), Entries: l.db.EntriesDir(), Identity: identityOf,
+		DB: l.db.Reader(), FS: l.db.FS(), Entries: l.db.EntriesDir(), Identity: entry.Identity,
 	}, last.Size, last.Root)
 	if err != nil {
 		return l.haltSigning(last.Size, last.Root, err)
 	}
 	l.secondPath = checker
 	return nil
-}
-
-// identityOf is the identity that an entry was appended under.
-func identityOf(entry []byte) ([32]byte, error) {
-	e, err := declaration.ParseEnvelope(entry)
-	if err != nil {
-		return [32]byte{}, err
-	}
-	return e.Identity(), nil
 }
 
 // haltSigning ends signing for the rest of the process, logs why, once, and keeps

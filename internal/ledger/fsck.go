@@ -10,6 +10,7 @@ import (
 
 	declarationv1 "github.com/cityproof/cityproof/api/cityproof/declaration/v1"
 	"github.com/cityproof/cityproof/internal/declaration"
+	"github.com/cityproof/cityproof/internal/entry"
 	"github.com/cityproof/cityproof/internal/logstore"
 	"github.com/cityproof/cityproof/internal/pebbledb"
 	"github.com/cityproof/cityproof/internal/proof"
@@ -44,13 +45,16 @@ type recordCheck struct {
 // replay works out what the records should be.
 func (c *recordCheck) replay(ctx context.Context) error {
 	newest := map[declaration.Subject]*declarationv1.Body{}
-	err := logstore.EachEntry(ctx, c.db, c.r, func(index uint64, entry []byte) error {
-		signed, err := declaration.ParseSigned(entry)
+	err := logstore.EachEntry(ctx, c.db, c.r, func(index uint64, b []byte) error {
+		e, err := entry.Parse(b)
 		if err != nil {
-			c.report("entry %d is no declaration: %v", index, err)
+			c.report("entry %d: %v", index, err)
 			return nil
 		}
-		if err := c.apply(index, proof.LeafHash(entry), signed.Statement, newest); err != nil {
+		if e.Kind != entry.Statement {
+			return nil // it has no records
+		}
+		if err := c.apply(index, proof.LeafHash(b), e.Signed.Statement, newest); err != nil {
 			c.report("entry %d: %v", index, err)
 		}
 		return nil
@@ -98,21 +102,25 @@ func (c *recordCheck) compare() error {
 	return nil
 }
 
-// CheckEntry looks whether what an entry of this log speaks for is there: its body
+// CheckEntry looks whether what an entry of this log commits to is there: each file
 // is stored, or was erased. Otherwise it returns the key that is missing.
-func (l *Ledger) CheckEntry(_ uint64, entry []byte) (key []byte, err error) {
-	signed, err := declaration.ParseSigned(entry)
+func (l *Ledger) CheckEntry(_ uint64, b []byte) (key []byte, err error) {
+	e, err := entry.Parse(b)
 	if err != nil {
 		return nil, err
 	}
-	hash := signed.Statement.BodySHA256
-	key = pebbledb.HashKey(pebbledb.PrefixBody, hash)
-	if there, err := l.bodies.HasBody(hash); there || err != nil {
-		return key, err
+	for _, f := range e.Files {
+		key = pebbledb.HashKey(pebbledb.PrefixBody, f.Sum)
+		if there, err := l.bodies.HasBody(f.Sum); err != nil {
+			return key, err
+		} else if there {
+			continue
+		}
+		// An erasure deletes and marks in one batch: what is gone by now is marked by now.
+		if _, erased, err := l.bodies.Erased(f.Sum); erased || err != nil {
+			return key, err
+		}
+		return key, fmt.Errorf("body %x is missing", f.Sum)
 	}
-	// An erasure deletes and marks in one batch: what is gone by now is marked by now.
-	if _, erased, err := l.bodies.Erased(hash); erased || err != nil {
-		return key, err
-	}
-	return key, fmt.Errorf("body %x is missing", hash)
+	return key, nil
 }

@@ -45,6 +45,9 @@ type Options struct {
 	// Damaged says in words what of the stored data is known to be damaged, empty if
 	// nothing is: meanwhile no declarations are taken. Default: nothing ever is.
 	Damaged func() string
+	// OnPublish is called when there is a new published checkpoint, and must not
+	// block. Default: nobody is told.
+	OnPublish func()
 	// Logger gets what an operator must know; default: none.
 	Logger *slog.Logger
 }
@@ -61,6 +64,7 @@ type Ledger struct {
 	quotas    *quotas
 	now       func() time.Time
 	damaged   func() string
+	onPublish func()
 	logger    *slog.Logger
 
 	published atomic.Pointer[Published]
@@ -70,6 +74,9 @@ type Ledger struct {
 	secondPath *recheck.Checker // used under signing; nil where nothing may be signed
 
 	erasing sync.Mutex // held while bodies are erased
+
+	finalizing sync.Mutex // held while a final head is stored
+	final      atomic.Pointer[Published]
 }
 
 // Published is a checkpoint that anybody may see.
@@ -93,10 +100,14 @@ func Open(ctx context.Context, opts Options) (*Ledger, error) {
 		publisher: opts.Publisher,
 		now:       opts.Now,
 		damaged:   opts.Damaged,
+		onPublish: opts.OnPublish,
 		logger:    opts.Logger,
 	}
 	if l.now == nil {
 		l.now = time.Now
+	}
+	if l.onPublish == nil {
+		l.onPublish = func() {}
 	}
 	if l.logger == nil {
 		l.logger = slog.New(slog.DiscardHandler)
@@ -121,6 +132,9 @@ func (l *Ledger) start(ctx context.Context) error {
 	}
 	if signed {
 		l.published.Store(&Published{last, note})
+	}
+	if err := l.openFinal(ctx); err != nil {
+		return err
 	}
 	if l.db.ReadOnly() {
 		l.setReadOnly("the database is open for reading only")

@@ -53,10 +53,11 @@ func (l *Ledger) Tile(ctx context.Context, id tile.ID) ([]byte, error) {
 	return tile.AppendTile(nil, hashes), nil
 }
 
-// Receipt returns the receipt of a published leaf.
+// Receipt returns the receipt of a published leaf, by the final head if that covers
+// it.
 func (l *Ledger) Receipt(ctx context.Context, index uint64) (*Receipt, error) {
-	p := l.Published()
-	if p == nil || index >= p.Checkpoint.Size {
+	p := l.covering(index)
+	if p == nil {
 		return nil, &NotFoundError{fmt.Sprintf("entry %d", index)}
 	}
 	entry, err := l.log.Entry(index)
@@ -65,7 +66,7 @@ func (l *Ledger) Receipt(ctx context.Context, index uint64) (*Receipt, error) {
 	}
 	signed, err := declaration.ParseSigned(entry)
 	if err != nil {
-		return nil, err
+		return nil, &NotFoundError{fmt.Sprintf("a declaration at entry %d", index)}
 	}
 	body, err := l.Body(signed.Statement.BodySHA256)
 	var erased *ErasedError

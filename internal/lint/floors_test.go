@@ -33,6 +33,7 @@ var floors = []row{
 	{floor: 0, path: "internal/receipt"},
 	{floor: 0, path: "internal/act",
 		allow: []string{"sync"}}, // the codecs are derived from the protos once, when first asked for
+	{floor: 0, path: "internal/entry"},
 	{floor: 0, path: "internal/root"},
 	{floor: 0, path: "internal/evidence"},
 	{floor: 0, path: "internal/roster"},
@@ -56,6 +57,7 @@ var floors = []row{
 	{floor: 3, path: "internal/audit"},
 	{floor: 3, path: "internal/witness"},
 	{floor: 3, path: "internal/cosigning"},
+	{floor: 3, path: "internal/registry"},
 
 	// Floor 4: surfaces.
 	{floor: 4, path: "internal/grpcapi"},

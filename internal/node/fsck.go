@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cityproof/cityproof/internal/config"
-	"github.com/cityproof/cityproof/internal/declaration"
+	"github.com/cityproof/cityproof/internal/entry"
 	"github.com/cityproof/cityproof/internal/ledger"
 	"github.com/cityproof/cityproof/internal/logstore"
 	"github.com/cityproof/cityproof/internal/pebbledb"
@@ -42,7 +42,7 @@ func Fsck(ctx context.Context, m config.Member, deep bool, report func(string), 
 	g.Go(func() (err error) {
 		result, err = logstore.Fsck(gctx, db, logstore.FsckOptions{
 			Structure: !deep,
-			Identity:  identityOf,
+			Identity:  entry.Identity,
 			Report:    func(d logstore.Damage) { serial(d.String()) },
 			Workers:   runtime.GOMAXPROCS(0),
 		}, progress)
@@ -65,14 +65,6 @@ func Fsck(ctx context.Context, m config.Member, deep bool, report func(string), 
 		report(why)
 	}
 	return result, nil
-}
-
-func identityOf(entry []byte) ([32]byte, error) {
-	e, err := declaration.ParseEnvelope(entry)
-	if err != nil {
-		return [32]byte{}, err
-	}
-	return e.Identity(), nil
 }
 
 // checkSigned compares the last signed checkpoint with the log; empty if they

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/declaration"
+	"github.com/cityproof/cityproof/internal/entry"
 	"github.com/cityproof/cityproof/internal/proof"
 	"github.com/cityproof/cityproof/internal/tile"
 )
@@ -129,4 +130,10 @@ func (r *LogReader) hashed(ctx context.Context, dir string, sum [sha256.Size]byt
 		return nil, &DamagedError{From: r.String(), Path: path, Err: fmt.Errorf("its SHA-256 is %x", got)}
 	}
 	return data, nil
+}
+
+// File returns what an act of a registry commits to by hash: the pins of an epoch,
+// root metadata.
+func (r *LogReader) File(ctx context.Context, sum [sha256.Size]byte) ([]byte, error) {
+	return r.hashed(ctx, "bodies/", sum, 0, entry.MaxFile)
 }

@@ -30,8 +30,8 @@ type signers struct {
 	member    []act.Key // of the member whose say it is
 }
 
-// errNoSay is wrapped where those who signed have no say, or too few of them did.
-var errNoSay = errors.New("not signed by those who have a say in it")
+// ErrNoSay is wrapped where those who signed have no say, or too few of them did.
+var ErrNoSay = errors.New("not signed by those who have a say in it")
 
 // act checks an act in the order of FORMAT.md and does it.
 func (r *Roster) act(a *act.Act, leaf proof.Hash, files FilesFunc) error {
@@ -131,7 +131,7 @@ func (r *Roster) signers(a *act.Act) (signers, error) {
 		return k.Raw, ok
 	})
 	if err != nil {
-		return s, fmt.Errorf("%w: %w", errNoSay, err)
+		return s, fmt.Errorf("%w: %w", ErrNoSay, err)
 	}
 	return s, nil
 }
@@ -144,9 +144,9 @@ func (r *Roster) need(s signers, who voice) error {
 	case who == theActKeys && s.act >= r.root.Terms.ActThreshold:
 		return nil
 	case who == theActKeys:
-		return fmt.Errorf("%w: %d act keys signed, want %d", errNoSay, s.act, r.root.Terms.ActThreshold)
+		return fmt.Errorf("%w: %d act keys signed, want %d", ErrNoSay, s.act, r.root.Terms.ActThreshold)
 	}
-	return fmt.Errorf("%w: %d root keys signed, want %d", errNoSay, s.root, r.root.Threshold)
+	return fmt.Errorf("%w: %d root keys signed, want %d", ErrNoSay, s.root, r.root.Threshold)
 }
 
 // request reads the request inside an act: for this registry, of a member that has not left.

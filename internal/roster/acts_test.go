@@ -151,10 +151,10 @@ func TestT09ActsOfAnotherAlliance(t *testing.T) {
 func TestWhoHasASay(t *testing.T) {
 	w := founded(t)
 	rules := &registryv1.RuleSet{Number: proto.Uint32(1), Bundle: make([]byte, 32)}
-	w.void("one act key", rules, names("act 1")...)
-	w.void("one act key and a root key", rules, names("act 1", "root 1")...)
-	w.void("two root keys", rules, names("root 1", "root 2")...)
-	w.void("a stranger", rules, names("act 1", "act 2", "stranger")...)
+	w.void("one act key", rules, alliancetest.Named("act 1")...)
+	w.void("one act key and a root key", rules, alliancetest.Named("act 1", "root 1")...)
+	w.void("two root keys", rules, alliancetest.Named("root 1", "root 2")...)
+	w.void("a stranger", rules, alliancetest.Named("act 1", "act 2", "stranger")...)
 	w.void("a publisher", rules, w.city("kr-busan").Keys("officer-1")...)
 	w.void("suspension by act keys without evidence", &registryv1.Suspend{Member: proto.String("kr-busan")}, byAct...)
 	w.void("a move by act keys", &registryv1.MoveLog{OldOrigin: proto.String("busan.example/log"), Size: proto.Uint64(0), Root: make([]byte, 32), Request: []byte("{}")}, byAct...)

@@ -17,6 +17,9 @@ const (
 	seatScoreLabel = "cityproof/seat/v1\n"
 )
 
+// MirrorQuorum is how many mirrors must hold a head and all bodies below it before it is final.
+const MirrorQuorum = 2
+
 // Quorum is how many of n witnesses make a head final; 0 where there are none, and nothing is.
 func Quorum(n int) int {
 	switch {

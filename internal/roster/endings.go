@@ -112,7 +112,7 @@ func (r *Roster) turn(p *rotation) {
 
 func (r *Roster) contest(a *registryv1.Contest, s signers) error {
 	if len(s.member) == 0 {
-		return fmt.Errorf("%w: no key of the member signed, or no such rotation is pending", errNoSay)
+		return fmt.Errorf("%w: no key of the member signed, or no such rotation is pending", ErrNoSay)
 	}
 	for _, p := range r.rotations {
 		if bytes.Equal(p.act[:], a.GetRotation()) {

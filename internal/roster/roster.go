@@ -120,6 +120,14 @@ func (r *Roster) Size() uint64 { return r.tree.Size() }
 // TreeRoot is the registry's root at Size, computed from the entries.
 func (r *Roster) TreeRoot() proof.Hash { return r.roots[len(r.roots)-1] }
 
+// RootAt returns the registry's root at a size; ok is false for one above Size.
+func (r *Roster) RootAt(size uint64) (root proof.Hash, ok bool) {
+	if size >= uint64(len(r.roots)) {
+		return proof.Hash{}, false
+	}
+	return r.roots[size], true
+}
+
 // Root is the version of the root metadata in force.
 func (r *Roster) Root() *root.Root { return r.root }
 

@@ -12,7 +12,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	registryv1 "github.com/cityproof/cityproof/api/cityproof/registry/v1"
-	"github.com/cityproof/cityproof/internal/act"
 	"github.com/cityproof/cityproof/internal/alliancetest"
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	logproof "github.com/cityproof/cityproof/internal/proof"
@@ -71,44 +70,15 @@ func (w *world) get(sum [32]byte) ([]byte, error) {
 	return nil, errors.New("no such file")
 }
 
-func names(list ...string) []crypto.Signer {
-	var keys []crypto.Signer
-	for _, n := range list {
-		keys = append(keys, alliancetest.Key(n))
-	}
-	return keys
-}
-
 var (
-	byAct  = names("act 1", "act 2")
-	byRoot = names("root 1", "root 2", "root 3")
+	byAct  = alliancetest.Named("act 1", "act 2")
+	byRoot = alliancetest.Named("root 1", "root 2", "root 3")
 )
 
 // make makes an act that follows the last effective one.
 func (w *world) make(what any, signers ...crypto.Signer) []byte {
 	w.t.Helper()
-	alliance, previous := w.r.Root().Alliance, w.r.Previous()
-	m := &registryv1.Act{Alliance: alliance[:], DeclaredAt: proto.String("2026-11-24T04:00:00Z")}
-	if previous != (logproof.Hash{}) {
-		m.Previous = previous[:]
-	}
-	field := m.ProtoReflect().Descriptor().Oneofs().ByName("act").Fields()
-	set := false
-	for i := range field.Len() {
-		if f := field.Get(i); f.Message().FullName() == what.(proto.Message).ProtoReflect().Descriptor().FullName() {
-			m.ProtoReflect().Set(f, m.ProtoReflect().NewField(f))
-			proto.Merge(m.ProtoReflect().Mutable(f).Message().Interface(), what.(proto.Message))
-			set = true
-		}
-	}
-	if !set {
-		w.t.Fatalf("%T is no act", what)
-	}
-	a, err := act.Sign(m, signers...)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return a.Envelope.Format()
+	return alliancetest.Act(w.t, w.r, what.(proto.Message), signers...)
 }
 
 // apply appends an entry, whatever becomes of it.

@@ -1,0 +1,188 @@
+package registry
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cityproof/cityproof/internal/checkpoint"
+	"github.com/cityproof/cityproof/internal/proof"
+	"github.com/cityproof/cityproof/internal/root"
+	"github.com/cityproof/cityproof/internal/roster"
+	"github.com/cityproof/cityproof/internal/tile"
+)
+
+// Source is a place where the registry's files lie: a node, a mirror, a folder. *client.LogReader is one.
+type Source interface {
+	// Checkpoint returns the newest signed checkpoint.
+	Checkpoint(ctx context.Context) ([]byte, error)
+	// Bundle returns the first width entries of an entry bundle.
+	Bundle(ctx context.Context, index uint64, width int) ([][]byte, error)
+	// File returns what an act commits to by its SHA-256.
+	File(ctx context.Context, sum [sha256.Size]byte) ([]byte, error)
+}
+
+// ForkError says that the registry's keys signed two histories, or that a source shows one that nobody signed.
+type ForkError struct {
+	Size         uint64 // at which both have a root
+	Ours, Theirs proof.Hash
+	Note         []byte // that names theirs
+}
+
+func (e *ForkError) Error() string {
+	return fmt.Sprintf("the registry at size %d has the root %s here and the root %s there", e.Size, e.Ours, e.Theirs)
+}
+
+// Alarm is an entry of the registry that has no effect because it breaks a rule.
+type Alarm struct {
+	Index  uint64
+	What   string // the act's kind; empty where it could not be read
+	Reason string
+}
+
+// maxUnproven is how many entries are replayed of a head that the registry's keys, as far as they are known, did not sign:
+// the newer keys may stand in them.
+const maxUnproven = 1 << 16
+
+// maxAlarms is how many alarms are kept, the first ones.
+const maxAlarms = 1000
+
+// State is a registry up to a head. It does not change.
+type State struct {
+	Roster *roster.Roster
+	Note   []byte // the head, signed by the registry; nil before the first
+	Alarms []Alarm
+}
+
+// Follower follows a registry. It is safe for concurrent use; updates run one after another.
+type Follower struct {
+	state atomic.Pointer[State]
+
+	mu sync.Mutex // held during an update
+}
+
+// NewFollower begins with version 1 of the root, which must verify.
+func NewFollower(first *root.Root) (*Follower, error) {
+	r, err := roster.New(first)
+	if err != nil {
+		return nil, fmt.Errorf("following registry: %w", err)
+	}
+	f := &Follower{}
+	f.state.Store(&State{Roster: r})
+	return f, nil
+}
+
+// State returns where the follower stands. Nobody may apply entries to its roster.
+func (f *Follower) State() *State { return f.state.Load() }
+
+// Roster is the roster of State.
+func (f *Follower) Roster() *roster.Roster { return f.State().Roster }
+
+// Origin is the registry's name.
+func (f *Follower) Origin() string { return f.Roster().Root().Terms.Registry.Origin }
+
+// Update replays what a source has more than the follower. A source that is behind changes nothing. After an error the
+// follower stands where it stood. Errors: *ForkError, *roster.MissingFileError, *act.LaterVersionError, or of the source.
+func (f *Follower) Update(ctx context.Context, src Source) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	next, err := f.replay(ctx, src)
+	if err != nil {
+		return fmt.Errorf("following registry %s: %w", f.Origin(), err)
+	}
+	if next != nil {
+		f.state.Store(next)
+	}
+	return nil
+}
+
+// replay returns the state after what a source has more; nil if that is nothing.
+func (f *Follower) replay(ctx context.Context, src Source) (*State, error) {
+	now := f.State()
+	note, err := src.Checkpoint(ctx)
+	if err != nil {
+		return nil, err
+	}
+	head, err := headOf(note)
+	if err != nil {
+		return nil, err
+	}
+	if head.Origin != f.Origin() {
+		return nil, fmt.Errorf("the checkpoint is of %s", head.Origin)
+	}
+	if root, ok := now.Roster.RootAt(head.Size); ok {
+		if root != head.Root {
+			return nil, f.fork(now.Roster, note, head, root)
+		}
+		if head.Size < now.Roster.Size() || now.Note != nil {
+			return nil, nil
+		}
+	}
+	if head.Size > now.Roster.Size()+maxUnproven {
+		if err := verify(now.Roster, note, head); err != nil {
+			return nil, err
+		}
+	}
+	next := &State{Roster: now.Roster.Clone(), Note: note, Alarms: now.Alarms}
+	if err := next.apply(ctx, src, head.Size); err != nil {
+		return nil, err
+	}
+	if got := next.Roster.TreeRoot(); got != head.Root {
+		return nil, fmt.Errorf("its entries lead to the root %s at size %d, its checkpoint says %s", got, head.Size, head.Root)
+	}
+	if err := verify(next.Roster, note, head); err != nil {
+		return nil, err
+	}
+	return next, nil
+}
+
+// fork tells a head that the registry signed from one that somebody made up.
+func (f *Follower) fork(r *roster.Roster, note []byte, head checkpoint.Checkpoint, ours proof.Hash) error {
+	if err := verify(r, note, head); err != nil {
+		return err
+	}
+	return &ForkError{Size: head.Size, Ours: ours, Theirs: head.Root, Note: note}
+}
+
+// verify checks a head by the keys that the registry has at its size.
+func verify(r *roster.Roster, note []byte, head checkpoint.Checkpoint) error {
+	keys, err := r.LogKeys(head.Origin, head.Size)
+	if err != nil {
+		return err
+	}
+	_, err = checkpoint.Verify(note, keys, nil)
+	return err
+}
+
+// apply replays entries up to a size.
+func (s *State) apply(ctx context.Context, src Source, size uint64) error {
+	files := func(sum [sha256.Size]byte) ([]byte, error) { return src.File(ctx, sum) }
+	for s.Roster.Size() < size {
+		first := s.Roster.Size() &^ (tile.FullWidth - 1)
+		entries, err := src.Bundle(ctx, first/tile.FullWidth, int(min(tile.FullWidth, size-first)))
+		if err != nil {
+			return err
+		}
+		for _, b := range entries[s.Roster.Size()-first:] {
+			at := s.Roster.Size()
+			out, err := s.Roster.Apply(b, files)
+			if err != nil {
+				return fmt.Errorf("entry %d: %w", at, err)
+			}
+			if out.Kind == roster.Void && len(s.Alarms) < maxAlarms {
+				s.Alarms = append(s.Alarms[:len(s.Alarms):len(s.Alarms)], Alarm{at, out.What, out.Reason.Error()})
+			}
+		}
+	}
+	return nil
+}
+
+func headOf(note []byte) (checkpoint.Checkpoint, error) {
+	n, err := checkpoint.ParseNote(note)
+	if err != nil {
+		return checkpoint.Checkpoint{}, err
+	}
+	return checkpoint.ParseCheckpoint(n.Text)
+}

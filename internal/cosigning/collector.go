@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 // defaultTimeout is how long a round lasts at most: federation.md, "One cosigning round at a time".
 const defaultTimeout = 5 * time.Second
 
-// Witness is one that is asked.
+// Witness is one that is asked: a witness, or a mirror, which first fetches and stores all that is new.
 type Witness struct {
 	// Key verifies its cosignatures: of TypeEd25519Cosignature.
 	Key *checkpoint.Verifier
@@ -34,7 +35,10 @@ type Options struct {
 	Witnesses []Witness
 	// Quorum is how many of them make a head final; at least 1.
 	Quorum int
-	Prover Prover
+	// Mirrors are asked as well, and MirrorQuorum of them must have cosigned a final head.
+	Mirrors      []Witness
+	MirrorQuorum int
+	Prover       Prover
 	// Client makes the requests; it must not follow redirects to where the operator didn't allow. Default: one that follows
 	// none.
 	Client *http.Client
@@ -65,11 +69,14 @@ func New(opts Options) (*Collector, error) {
 	if opts.Quorum < 1 || opts.Quorum > len(opts.Witnesses) {
 		return nil, fmt.Errorf("a quorum of %d of %d witnesses: nothing could be final, or everything", opts.Quorum, len(opts.Witnesses))
 	}
+	if opts.MirrorQuorum < 0 {
+		return nil, fmt.Errorf("a quorum of %d mirrors", opts.MirrorQuorum)
+	}
 	seen := map[string]bool{}
-	for _, w := range opts.Witnesses {
+	for _, w := range slices.Concat(opts.Witnesses, opts.Mirrors) {
 		k := w.Key.Key()
 		if k.Type != checkpoint.TypeEd25519Cosignature || seen[string(k.Key)] {
-			return nil, fmt.Errorf("%v is no witness's key, or is there twice", k)
+			return nil, fmt.Errorf("%v is no witness's or mirror's key, or is there twice", k)
 		}
 		seen[string(k.Key)] = true
 	}
@@ -79,12 +86,13 @@ func New(opts Options) (*Collector, error) {
 // Head is what a round made of a log's checkpoint.
 type Head struct {
 	Checkpoint checkpoint.Checkpoint
-	// Note is the checkpoint with the log's lines and the cosignatures that came, in the order in which they came.
+	// Note is the checkpoint with the log's lines and the cosignatures that came, in the order in which they came, and no
+	// more of them than the quorums: a note has room for 16 lines.
 	Note []byte
-	// Cosigned counts the cosignatures; Final is whether they are the quorum.
-	Cosigned int
-	Final    bool
-	// Missing says of each witness that did not cosign why. Once the head is final the others are not waited for.
+	// Cosigned counts the witnesses that signed, Mirrored the mirrors; Final is whether both are the quorum.
+	Cosigned, Mirrored int
+	Final              bool
+	// Missing says of each that did not cosign why. Once the head is final the others are not waited for.
 	Missing map[string]error // by the witness's name
 }
 
@@ -117,28 +125,40 @@ func (c *Collector) Round(ctx context.Context, note []byte) (*Head, error) {
 	defer cancel()
 	type reply struct {
 		witness Witness
+		mirror  bool
 		sig     checkpoint.Signature
 		err     error
 	}
-	replies := make(chan reply, len(c.opts.Witnesses))
+	all := len(c.opts.Witnesses) + len(c.opts.Mirrors)
+	replies := make(chan reply, all)
+	ask := func(w Witness, mirror bool) {
+		sig, err := c.ask(ctx, w, note, n.Text, h.Checkpoint)
+		replies <- reply{w, mirror, sig, err}
+	}
 	for _, w := range c.opts.Witnesses {
-		go func() {
-			sig, err := c.ask(ctx, w, note, n.Text, h.Checkpoint)
-			replies <- reply{w, sig, err}
-		}()
+		go ask(w, false)
+	}
+	for _, m := range c.opts.Mirrors {
+		go ask(m, true)
 	}
 	signed := &checkpoint.Note{Text: n.Text, Sigs: n.Sigs}
-	for range c.opts.Witnesses { // also those that were cancelled: nobody is left behind
-		switch r := <-replies; {
+	for range all { // also those that were cancelled: nobody is left behind
+		r := <-replies
+		count, quorum := &h.Cosigned, c.opts.Quorum
+		if r.mirror {
+			count, quorum = &h.Mirrored, c.opts.MirrorQuorum
+		}
+		switch {
 		case r.err != nil && h.Final && ctx.Err() != nil:
 			h.Missing[r.witness.Key.Key().Name] = errFinal
 		case r.err != nil:
 			h.Missing[r.witness.Key.Key().Name] = r.err
 		default:
-			signed.Sigs = append(signed.Sigs, r.sig)
-			h.Cosigned++
+			if *count++; *count <= quorum {
+				signed.Sigs = append(signed.Sigs, r.sig)
+			}
 		}
-		if !h.Final && h.Cosigned >= c.opts.Quorum {
+		if !h.Final && h.Cosigned >= c.opts.Quorum && h.Mirrored >= c.opts.MirrorQuorum {
 			h.Final = true
 			cancel()
 		}

@@ -125,7 +125,7 @@ func (c *city) round(col *cosigning.Collector, size uint64) *cosigning.Head {
 	}
 	log, _ := c.Log(origin)
 	v, err := checkpoint.Verify(h.Note, log.Keys, keys)
-	if err != nil || len(v.Cosignatures) != h.Cosigned || v.Checkpoint.Size != size {
+	if err != nil || len(v.Cosignatures) != min(h.Cosigned, roster.Quorum(len(c.witnesses))) || v.Checkpoint.Size != size {
 		c.t.Fatalf("the note of size %d with %d cosignatures: %v\n%s", size, h.Cosigned, err, h.Note)
 	}
 	if h.Final != (h.Cosigned >= roster.Quorum(len(c.witnesses))) || h.Cosigned+len(h.Missing) != len(c.witnesses) {
@@ -318,4 +318,38 @@ func BenchmarkFinal(b *testing.B) {
 	slices.Sort(took)
 	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "p50-ms")
 	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
+}
+
+// A head that nobody mirrors is not final, however many witnesses cosigned it: its bodies may be gone tomorrow.
+func TestFinalNeedsMirrorsToo(t *testing.T) {
+	c := newCity(t, 5)
+	down := false
+	c.add("mirror.example/mirror", func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if down {
+				http.Error(w, "down", http.StatusServiceUnavailable)
+				return
+			}
+			h.ServeHTTP(w, r)
+		})
+	})
+	col, err := cosigning.New(cosigning.Options{
+		Witnesses: c.witnesses[:5], Quorum: 4, Mirrors: c.witnesses[5:], MirrorQuorum: 1, Prover: c, Timeout: time.Second,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, down = range []bool{false, true} {
+		h, err := col.Round(t.Context(), c.note(c.history, 10))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h.Final == down || h.Cosigned < 4 || (h.Mirrored == 1) == down {
+			t.Errorf("the mirror is down %v: final %v by %d witnesses and %d mirrors", down, h.Final, h.Cosigned, h.Mirrored)
+		}
+		n, err := checkpoint.ParseNote(h.Note)
+		if want := 1 + 4 + h.Mirrored; err != nil || len(n.Sigs) != want {
+			t.Errorf("the note has %d lines, want %d: %v", len(n.Sigs), want, err)
+		}
+	}
 }

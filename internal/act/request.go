@@ -211,3 +211,15 @@ func (r *Request) verifyCheckpoint() error {
 	}
 	return nil
 }
+
+// Unsigned returns the keys of the entry that can sign an envelope and did not sign this request: of a request to join,
+// those whose holders still have to.
+func (r *Request) Unsigned() []Key {
+	var out []Key
+	for _, k := range r.Member.Keys() {
+		if k.Ed25519() && !r.signedBy(k) {
+			out = append(out, k)
+		}
+	}
+	return out
+}

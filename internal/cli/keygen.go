@@ -25,7 +25,7 @@ shared. With --public and an existing file, only its public half is printed.`,
 		Example: "  cityproof keygen officer-2.key --label officer-2",
 		Args:    cobra.ExactArgs(1),
 	}
-	cmd.Flags().StringVar(&role, "role", "publisher", "publisher, witness, mirror or root")
+	cmd.Flags().StringVar(&role, "role", "publisher", "publisher, recovery, act or root; a node makes its own witness, mirror, node and tls keys")
 	cmd.Flags().StringVar(&label, "label", "", "name of the office, never of a person (default: the file's name)")
 	cmd.Flags().BoolVar(&plain, "plain", false, "do not encrypt the file")
 	cmd.Flags().BoolVar(&public, "public", false, "print only the public key")

@@ -1,14 +1,11 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"crypto"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -86,7 +83,7 @@ func (a *App) runPublish(ctx context.Context, p *publisher, near string, read fu
 	if err != nil {
 		return err
 	}
-	if err := a.confirm(p, jobs); err != nil {
+	if err := a.confirmPublishing(p, jobs); err != nil {
 		return err
 	}
 	return a.sendAll(ctx, p, jobs)
@@ -152,7 +149,7 @@ func (a *App) prepare(ctx context.Context, p *publisher, sources []*source) ([]*
 }
 
 // confirm shows what will be published and asks.
-func (a *App) confirm(p *publisher, jobs []*job) error {
+func (a *App) confirmPublishing(p *publisher, jobs []*job) error {
 	a.say("Will publish %s as %s, signed by key %q:", summary(jobs), p.client.Known().City, p.key.Label)
 	const few = 12
 	shownSoFar := 0
@@ -172,22 +169,8 @@ func (a *App) confirm(p *publisher, jobs []*job) error {
 	if shownSoFar > few {
 		a.say("  … and %d more", shownSoFar-few)
 	}
-	if p.yes {
-		return nil
-	}
-	if !a.Terminal {
-		return usage(errors.New("nobody is here to confirm"), "give --yes if this is meant; published words can't be unsaid, only amended")
-	}
-	fmt.Fprint(a.Out, "Published words can't be unsaid, only amended. Publish? [y/N] ")
-	answer, err := bufio.NewReader(io.LimitReader(a.In, 1<<10)).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return err
-	}
-	switch strings.ToLower(strings.TrimSpace(answer)) {
-	case "y", "yes":
-		return nil
-	}
-	return refused(errors.New("not confirmed"), "nothing was published")
+	return a.confirm(p.yes, "Published words can't be unsaid, only amended. Publish?",
+		"published words can't be unsaid, only amended", "nothing was published")
 }
 
 func summary(jobs []*job) string {

@@ -28,6 +28,8 @@ type Config struct {
 	Limits  Limits   `yaml:"limits"`
 	Scrub   Scrub    `yaml:"scrub"`
 	Witness Witness  `yaml:"witness"`
+	Anchor  Anchor   `yaml:"anchor"`
+	Peers   Peers    `yaml:"peers"`
 }
 
 // Member is one city whose log this node runs; usually there is one.
@@ -38,6 +40,8 @@ type Member struct {
 	Data     string `yaml:"data"`
 	State    string `yaml:"state"`
 	Trust    string `yaml:"trust"`
+	// Root is root.json of the alliance that the city is a member of; empty: of none.
+	Root     string `yaml:"root"`
 	Keys     Keys   `yaml:"keys"`
 	Trillian Listen `yaml:"trillian"`
 }
@@ -47,6 +51,9 @@ type Keys struct {
 	LogEd25519     string `yaml:"log_ed25519"`
 	LogMLDSA44     string `yaml:"log_mldsa44"`
 	Witness        string `yaml:"witness"`
+	Mirror         string `yaml:"mirror"`
+	Node           string `yaml:"node"`
+	TLS            string `yaml:"tls"`
 	PassphraseFile string `yaml:"passphrase_file"`
 }
 
@@ -102,6 +109,19 @@ type Scrub struct {
 type Witness struct {
 	// ExtraLogs are verifier keys of logs outside the alliance. All keys of one origin must sign.
 	ExtraLogs []string `yaml:"extra_logs"`
+}
+
+// Anchor is how often a log writes down its newest final head: that is its clock and its heartbeat.
+type Anchor struct {
+	Interval Duration `yaml:"interval"`
+}
+
+// Peers is how this node reaches the other members of the alliance.
+type Peers struct {
+	// AllowPrivate lets it connect to addresses of this machine and of private networks.
+	AllowPrivate bool `yaml:"allow_private"`
+	// Poll is how often it asks for the registry's news.
+	Poll Duration `yaml:"poll"`
 }
 
 // Period is a time.Duration of at least a second, written as in "24h", or Off,
@@ -194,6 +214,12 @@ func (c *Config) setDefaults() {
 	if c.Scrub.MaxBytesPerSecond == 0 {
 		c.Scrub.MaxBytesPerSecond = 32 << 20
 	}
+	if c.Anchor.Interval == 0 {
+		c.Anchor.Interval = Duration(time.Hour)
+	}
+	if c.Peers.Poll == 0 {
+		c.Peers.Poll = Duration(10 * time.Second)
+	}
 	for i := range c.Members {
 		m := &c.Members[i]
 		set(&m.Data, "data")
@@ -202,6 +228,9 @@ func (c *Config) setDefaults() {
 		set(&m.Keys.LogEd25519, "keys/log-ed25519.key")
 		set(&m.Keys.LogMLDSA44, "keys/log-mldsa44.key")
 		set(&m.Keys.Witness, "keys/witness.key")
+		set(&m.Keys.Mirror, "keys/mirror.key")
+		set(&m.Keys.Node, "keys/node.key")
+		set(&m.Keys.TLS, "keys/tls.key")
 	}
 }
 
@@ -215,7 +244,7 @@ func (c *Config) resolve(dir string) {
 	paths := []*string{&c.TLS.Certificate, &c.TLS.Key, &c.TLS.Autocert.Cache}
 	for i := range c.Members {
 		m := &c.Members[i]
-		paths = append(paths, &m.Data, &m.State, &m.Trust, &m.Keys.LogEd25519, &m.Keys.LogMLDSA44, &m.Keys.Witness, &m.Keys.PassphraseFile)
+		paths = append(paths, &m.Data, &m.State, &m.Trust, &m.Root, &m.Keys.LogEd25519, &m.Keys.LogMLDSA44, &m.Keys.Witness, &m.Keys.Mirror, &m.Keys.Node, &m.Keys.TLS, &m.Keys.PassphraseFile)
 	}
 	for _, p := range paths {
 		if *p != "" && !filepath.IsAbs(*p) {
@@ -263,6 +292,9 @@ func (c *Config) check() error {
 	}
 	if c.Scrub.MaxBytesPerSecond < 0 {
 		return errors.New("scrub.max_bytes_per_second: it may not be negative; 0 means the default")
+	}
+	if c.Anchor.Interval < Duration(time.Second) || c.Peers.Poll < Duration(100*time.Millisecond) {
+		return errors.New("anchor.interval is at least 1s, peers.poll at least 100ms")
 	}
 	if err := c.checkExtraLogs(); err != nil {
 		return fmt.Errorf("witness.extra_logs%w", err)

@@ -18,6 +18,7 @@ import (
 	"github.com/cityproof/cityproof/internal/pebbledb"
 	"github.com/cityproof/cityproof/internal/priority"
 	"github.com/cityproof/cityproof/internal/publication"
+	"github.com/cityproof/cityproof/internal/registry"
 )
 
 // invalid is an argument that can't be read at all.
@@ -38,6 +39,7 @@ func toStatus(err error, logger *slog.Logger) error {
 		readOnly  *ledger.ReadOnlyError
 		notFound  *ledger.NotFoundError
 		overload  *logstore.OverloadError
+		void      *registry.RefusedError
 	)
 	switch {
 	case err == nil:
@@ -50,6 +52,8 @@ func toStatus(err error, logger *slog.Logger) error {
 		return status.Error(codes.PermissionDenied, err.Error())
 	case errors.As(err, &refused):
 		return detailed(codes.InvalidArgument, err, &ledgerv1.RuleFailure{Results: ruleResults(refused.Results)})
+	case errors.As(err, &void):
+		return status.Error(codes.FailedPrecondition, err.Error())
 	case errors.As(err, &stale):
 		return detailed(codes.FailedPrecondition, err, staleSubject(stale))
 	case errors.As(err, &quota):
@@ -72,6 +76,11 @@ func toStatus(err error, logger *slog.Logger) error {
 	}
 	logger.Error("answering a call", slog.Any("err", err))
 	return status.Error(codes.Internal, "the node could not do this; its operator finds the reason in its log")
+}
+
+// tooMany asks a caller to come back.
+func tooMany(err error, wait time.Duration) error {
+	return detailed(codes.ResourceExhausted, err, retryIn(wait))
 }
 
 // busy maps an error of the readers' gate.

@@ -54,7 +54,7 @@ func Init(opts InitOptions) (*Initialised, error) {
 	if out.VKeys, err = makeLogKeys(origin, filepath.Join(opts.Dir, "keys")); err != nil {
 		return nil, err
 	}
-	if err := makeWitnessKey(filepath.Join(opts.Dir, "keys", "witness.key")); err != nil {
+	if err := makeNodeKeys(filepath.Join(opts.Dir, "keys")); err != nil {
 		return nil, err
 	}
 	trust := &receipt.Trust{Origin: origin, City: opts.City}
@@ -111,13 +111,18 @@ func makeLogKeys(origin, dir string) (vkeys []string, err error) {
 	return vkeys, nil
 }
 
-// makeWitnessKey makes the key with which the node cosigns other logs.
-func makeWitnessKey(file string) error {
-	key, err := signingkey.Generate(signingkey.Witness, "witness", signingkey.Ed25519)
-	if err != nil {
-		return err
+// makeNodeKeys makes the keys with which the node takes part in an alliance, each with its role's name.
+func makeNodeKeys(dir string) error {
+	for _, role := range []signingkey.Role{signingkey.Witness, signingkey.Mirror, signingkey.Node, signingkey.TLS} {
+		key, err := signingkey.Generate(role, string(role), signingkey.Ed25519)
+		if err != nil {
+			return err
+		}
+		if err := signingkey.WriteFile(filepath.Join(dir, string(role)+".key"), key.Format()); err != nil {
+			return err
+		}
 	}
-	return signingkey.WriteFile(file, key.Format())
+	return nil
 }
 
 func configText(opts InitOptions) string {

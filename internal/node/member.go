@@ -35,6 +35,8 @@ type member struct {
 
 	peers   *peerstore.Store // nil: no witness
 	witness *witness.Witness // nil: it has no key
+
+	alliance *alliance // nil: none
 }
 
 // openMember opens everything that belongs to one city, or nothing.
@@ -57,6 +59,9 @@ func openMember(ctx context.Context, cfg config.Member, whole *config.Config, lo
 	if m.trust, err = openTrust(cfg.Trust, m.origin, signer.VKeys()); err != nil {
 		return m, err
 	}
+	if err = m.openAlliance(whole, logger); err != nil {
+		return m, err
+	}
 	if err = os.RemoveAll(checkpointDir(cfg)); err != nil { // of a process that was killed; it would keep what is erased
 		return m, err
 	}
@@ -73,17 +78,30 @@ func openMember(ctx context.Context, cfg config.Member, whole *config.Config, lo
 		Log:       m.log,
 		Bodies:    m.openBodies(),
 		Signer:    signer,
-		Publisher: m.trust.publisher,
+		Publisher: m.publisher,
 		Quota:     ledger.Quota{StatementsPerHour: whole.Limits.StatementsPerHour, BytesPerDay: whole.Limits.BytesPerDay},
 		Now:       time.Now,
 		Damaged:   m.damages.Reason,
+		OnPublish: m.news,
 		Logger:    logger,
 	})
 	if err != nil {
 		return m, err
 	}
 	m.openScrub(whole.Scrub, logger)
+	if m.alliance != nil {
+		if err = m.alliance.joinLog(ctx); err != nil {
+			return m, err
+		}
+	}
 	return m, m.openWitness(whole.Witness, logger)
+}
+
+// news is told of each new checkpoint.
+func (m *member) news() {
+	if m.alliance != nil {
+		m.alliance.news()
+	}
 }
 
 // openSigner reads the log keys and locks the state directory: from then on no

@@ -133,6 +133,9 @@ func (n *node) start(ctx context.Context, g *errgroup.Group, httpListener, grpcL
 	g.Go(func() error { return n.reloads(ctx) })
 	for _, m := range n.members {
 		g.Go(func() error { m.runScrub(ctx); return nil })
+		if m.alliance != nil {
+			g.Go(func() error { m.alliance.run(ctx); return nil })
+		}
 	}
 	g.Go(func() error {
 		<-ctx.Done()

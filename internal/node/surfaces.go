@@ -2,11 +2,11 @@ package node
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"golang.org/x/net/netutil"
@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 
 	ledgerv1 "github.com/cityproof/cityproof/api/cityproof/ledger/v1"
+	registryv1 "github.com/cityproof/cityproof/api/cityproof/registry/v1"
 	"github.com/cityproof/cityproof/api/openapi"
 	"github.com/cityproof/cityproof/internal/grpcapi"
 	"github.com/cityproof/cityproof/internal/tileserver"
@@ -57,6 +58,9 @@ func (n *node) newAPI(listening string) *api {
 	for _, s := range []*grpc.Server{a.public, a.internal} {
 		ledgerv1.RegisterLedgerServiceServer(s, service)
 	}
+	if i := slices.IndexFunc(n.members, func(m *member) bool { return m.alliance != nil && m.alliance.door != nil }); i >= 0 {
+		registryv1.RegisterRegistryServiceServer(a.public, grpcapi.NewRegistry(n.members[i].alliance.door, n.opts.Logger))
+	}
 	healthv1.RegisterHealthServer(a.public, a.health)
 	reflection.Register(a.public)
 	a.setServing(true)
@@ -85,11 +89,6 @@ func (a *api) dial() (*grpc.ClientConn, net.Listener, error) {
 	return conn, l, nil
 }
 
-func (m *member) publishers() []ed25519.PublicKey {
-	size, _ := m.log.Head()
-	return m.trust.publishers(size)
-}
-
 func (n *node) observePublication(origin string, declarations int, took time.Duration, err error) {
 	if err != nil {
 		n.metrics.Refused.WithLabelValues(origin, status.Code(err).String()).Inc()
@@ -114,6 +113,9 @@ func (n *node) handler(ctx context.Context, conn *grpc.ClientConn, addr net.Addr
 		mux.Handle(base+"/log/", gated(n.gate, files))
 		if m.witness != nil {
 			witness.NewHandler(m.witness, n.opts.Logger).Routes(mux, base)
+		}
+		if m.alliance != nil {
+			mux.HandleFunc("GET "+base+"/root.json", m.alliance.rootJSON)
 		}
 		rest, err := grpcapi.Gateway(ctx, conn, m.cfg.City)
 		if err != nil {

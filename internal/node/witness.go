@@ -10,15 +10,44 @@ import (
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/config"
 	"github.com/cityproof/cityproof/internal/peerstore"
+	"github.com/cityproof/cityproof/internal/roster"
 	"github.com/cityproof/cityproof/internal/signingkey"
 	"github.com/cityproof/cityproof/internal/witness"
 )
 
-// extraLogs are logs that the configuration names.
-type extraLogs map[string]witness.Log
+// witnessed are the logs that a member's witness cosigns: those that the configuration names, and those of its alliance.
+type witnessed struct {
+	extra    map[string]witness.Log
+	alliance *alliance // nil: none
+}
 
-// Log implements witness.Logs.
-func (l extraLogs) Log(origin string) (witness.Log, bool) { log, ok := l[origin]; return log, ok }
+// Log implements witness.Logs. A member's own log is for others to witness.
+func (l witnessed) Log(origin string) (witness.Log, bool) {
+	if log, ok := l.extra[origin]; ok {
+		return log, true
+	}
+	if l.alliance == nil || origin == l.alliance.member.origin {
+		return witness.Log{}, false
+	}
+	return rosterLog(l.alliance.follower.Roster(), origin)
+}
+
+// rosterLog is what the roster says of a log.
+func rosterLog(r *roster.Roster, origin string) (log witness.Log, ok bool) {
+	m := r.ByOrigin(origin)
+	if m == nil {
+		return log, false
+	}
+	pin, _ := r.Epoch().Pin(origin)
+	log.Pin = witness.Pin{Size: pin.Size, Root: pin.Root}
+	if m.Log().Origin != origin || m.Log().End != nil || r.Status(m) == roster.Left {
+		log.Stopped = "the registry says that this log has ended"
+	}
+	// Keys that were rotated signed up to a size that is settled: what comes now is by the keys of now.
+	var err error
+	log.Keys, err = r.NewestLogKeys(origin)
+	return log, err == nil
+}
 
 // witnessSigner reads a member's witness key. The witness is named after the log beside it.
 func witnessSigner(m config.Member) (*checkpoint.Signer, error) {
@@ -39,7 +68,7 @@ func witnessSigner(m config.Member) (*checkpoint.Signer, error) {
 // openWitness opens the member's witness, if it has a key.
 func (m *member) openWitness(cfg config.Witness, logger *slog.Logger) error {
 	signer, err := witnessSigner(m.cfg)
-	if errors.Is(err, fs.ErrNotExist) && len(cfg.ExtraLogs) == 0 {
+	if errors.Is(err, fs.ErrNotExist) && len(cfg.ExtraLogs) == 0 && m.alliance == nil {
 		return nil // a node from before there were witnesses
 	}
 	if err != nil {
@@ -57,13 +86,13 @@ func (m *member) openWitness(cfg config.Witness, logger *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	m.witness, err = witness.New(witness.Options{Logs: logs, Store: m.peers, Signer: signer, Ready: m.state.InPlace})
+	m.witness, err = witness.New(witness.Options{Logs: witnessed{logs, m.alliance}, Store: m.peers, Signer: signer, Ready: m.state.InPlace})
 	return err
 }
 
 // readExtraLogs groups verifier keys by their log.
-func readExtraLogs(vkeys []string) (extraLogs, error) {
-	logs := extraLogs{}
+func readExtraLogs(vkeys []string) (map[string]witness.Log, error) {
+	logs := map[string]witness.Log{}
 	for _, text := range vkeys {
 		v, err := checkpoint.ParseVerifier(text)
 		if err != nil {

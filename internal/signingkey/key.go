@@ -23,11 +23,15 @@ const (
 	Log       Role = "log"
 	Witness   Role = "witness"
 	Mirror    Role = "mirror"
-	Root      Role = "root"
+	Node      Role = "node"     // for what the node itself states
+	TLS       Role = "tls"      // of the certificate between nodes
+	Recovery  Role = "recovery" // rotates a member's others; kept offline
+	Act       Role = "act"      // signs the registry's acts
+	Root      Role = "root"     // signs root metadata; kept offline
 )
 
 // Roles lists all roles.
-func Roles() []Role { return []Role{Publisher, Log, Witness, Mirror, Root} }
+func Roles() []Role { return []Role{Publisher, Log, Witness, Mirror, Node, TLS, Recovery, Act, Root} }
 
 // Algorithm is a signature algorithm.
 type Algorithm string

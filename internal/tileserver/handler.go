@@ -30,6 +30,7 @@ func New(l *ledger.Ledger, logger *slog.Logger) *Handler { return &Handler{l, lo
 // Routes adds the handler's paths to mux, each behind base ("" or "/path").
 func (h *Handler) Routes(mux *http.ServeMux, base string) {
 	mux.HandleFunc("GET "+base+"/log/checkpoint", h.checkpoint)
+	mux.HandleFunc("GET "+base+"/log/final", h.final)
 	mux.HandleFunc("GET "+base+"/log/tile/", func(w http.ResponseWriter, r *http.Request) {
 		h.tile(w, r, strings.TrimPrefix(r.URL.Path, base+"/log/"))
 	})
@@ -52,6 +53,21 @@ func (h *Handler) checkpoint(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "no checkpoint is published yet", http.StatusServiceUnavailable)
 		return
 	}
+	serveNote(w, p)
+}
+
+// final serves the newest head that the committee and mirrors made final.
+func (h *Handler) final(w http.ResponseWriter, _ *http.Request) {
+	open(w)
+	p := h.ledger.Final()
+	if p == nil {
+		http.Error(w, "no head of this log is final", http.StatusNotFound)
+		return
+	}
+	serveNote(w, p)
+}
+
+func serveNote(w http.ResponseWriter, p *ledger.Published) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", fresh)
 	_, _ = w.Write(p.Note)

@@ -1,0 +1,183 @@
+package node
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/cityproof/cityproof/internal/client"
+	"github.com/cityproof/cityproof/internal/config"
+	"github.com/cityproof/cityproof/internal/declaration"
+	"github.com/cityproof/cityproof/internal/registry"
+	"github.com/cityproof/cityproof/internal/root"
+	"github.com/cityproof/cityproof/internal/roster"
+)
+
+// alliance is a member's part in its alliance: it follows the registry, and has the member's log cosigned and anchored.
+type alliance struct {
+	member   *member
+	file     []byte // root.json
+	follower *registry.Follower
+	sources  []registry.Source // of the registry
+	door     *registry.Door    // nil: another node runs the registry
+	peers    *http.Client
+	poll     time.Duration
+	anchors  time.Duration
+	logger   *slog.Logger
+
+	published chan struct{} // a word that there is a new head
+	rounds    rounds
+}
+
+// openAlliance reads root.json. The registry is followed from what joinLog and run are given.
+func (m *member) openAlliance(whole *config.Config, logger *slog.Logger) error {
+	if m.cfg.Root == "" {
+		return nil
+	}
+	file, err := os.ReadFile(m.cfg.Root)
+	if err != nil {
+		return fmt.Errorf("reading the alliance's root: %w", err)
+	}
+	first, err := root.Parse(file)
+	if err != nil {
+		return fmt.Errorf("%s: %w", m.cfg.Root, err)
+	}
+	a := &alliance{
+		member: m, file: file, peers: peerClient(whole.Peers),
+		poll: time.Duration(whole.Peers.Poll), anchors: time.Duration(whole.Anchor.Interval),
+		logger: logger.With(slog.String("origin", m.origin)), published: make(chan struct{}, 1),
+	}
+	if a.follower, err = registry.NewFollower(first); err != nil {
+		return fmt.Errorf("%s: %w", m.cfg.Root, err)
+	}
+	m.alliance = a
+	return nil
+}
+
+// joinLog gives the alliance the member's log, which may be the registry itself.
+func (a *alliance) joinLog(ctx context.Context) error {
+	if a.follower.Origin() == a.member.origin {
+		log := ownLog{a.member.ledger}
+		a.door = registry.NewDoor(a.follower, log)
+		a.sources = []registry.Source{log}
+		return a.follower.Update(ctx, log)
+	}
+	web, err := client.NewWeb(a.follower.Roster().Root().Terms.Registry.URL, client.HTTPOptions{Transport: a.peers.Transport, Tries: 1})
+	if err != nil {
+		return fmt.Errorf("the registry's address in root.json: %w", err)
+	}
+	a.sources = append(a.sources, client.NewLogReader(web))
+	return nil
+}
+
+// news tells that the log has a new head.
+func (a *alliance) news() {
+	select {
+	case a.published <- struct{}{}:
+	default: // a word is waiting already
+	}
+}
+
+// run follows the registry and has the log cosigned until ctx ends.
+func (a *alliance) run(ctx context.Context) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		a.follow(ctx)
+	}()
+	a.cosign(ctx)
+	<-done
+}
+
+// follow asks for the registry's news.
+func (a *alliance) follow(ctx context.Context) {
+	tick := time.NewTicker(a.poll)
+	defer tick.Stop()
+	said := ""
+	for {
+		err := a.update(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if now := fmt.Sprint(err); err != nil && now != said { // once, not every ten seconds
+			a.logger.Warn("the registry can't be followed", slog.Any("err", err))
+			said = now
+		} else if err == nil {
+			said = ""
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// update takes the registry's news from the first source that has them.
+func (a *alliance) update(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, followTimeout)
+	defer cancel()
+	var errs []error
+	for _, src := range a.sources {
+		alarms := len(a.follower.State().Alarms)
+		err := a.follower.Update(ctx, src)
+		if err == nil {
+			for _, alarm := range a.follower.State().Alarms[alarms:] {
+				a.logger.Error("the registry holds an entry that breaks a rule and has no effect",
+					slog.Uint64("index", alarm.Index), slog.String("what", alarm.What), slog.String("reason", alarm.Reason))
+			}
+			return nil
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// followTimeout bounds one look at the registry: a slow server costs this long.
+const followTimeout = 5 * time.Minute
+
+// own is the member's entry, nil while it is no member, or its log in use is another.
+func (a *alliance) own(r *roster.Roster) *roster.Member {
+	m := r.Member(a.member.cfg.City)
+	if m == nil || m.Log().Origin != a.member.origin {
+		return nil
+	}
+	return m
+}
+
+// publisher says whose signature counts at an index: as the roster says, once the city is in it.
+func (m *member) publisher(id declaration.KeyID, index uint64) (ed25519.PublicKey, bool) {
+	if m.alliance != nil {
+		if own := m.alliance.own(m.alliance.follower.Roster()); own != nil {
+			return own.Publisher(id, index)
+		}
+	}
+	return m.trust.publisher(id, index)
+}
+
+// publishers are the keys that may sign the next leaf.
+func (m *member) publishers() []ed25519.PublicKey {
+	size, _ := m.log.Head()
+	if m.alliance != nil {
+		if own := m.alliance.own(m.alliance.follower.Roster()); own != nil {
+			return own.Publishers(size)
+		}
+	}
+	return m.trust.publishers(size)
+}
+
+// rootJSON serves the alliance's root, version 1.
+func (a *alliance) rootJSON(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Access-Control-Allow-Origin", "*")
+	_, _ = w.Write(a.file)
+}
+
+// originHash names a log in the paths of witnesses and mirrors.
+func originHash(origin string) [sha256.Size]byte { return sha256.Sum256([]byte(origin)) }

@@ -1,0 +1,263 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cityproof/cityproof/internal/checkpoint"
+	"github.com/cityproof/cityproof/internal/cosigning"
+	"github.com/cityproof/cityproof/internal/ledger"
+	"github.com/cityproof/cityproof/internal/roster"
+)
+
+const (
+	// retryRound is how long after a round that was not final the next begins.
+	retryRound = 2 * time.Second
+	// askedMirrors is how many mirrors a round asks at once. After a round that was not final it asks the next ones.
+	askedMirrors = 8
+)
+
+// rounds is what the goroutine that has the log cosigned knows.
+type rounds struct {
+	collector *cosigning.Collector
+	asked     string // whom the collector asks
+	failed    int    // rounds that were not final, one after the other
+	said      string // why, as it was logged last
+	anchored  time.Time
+}
+
+// cosign shows each new head to the committee and mirrors, and writes anchors, until ctx ends.
+func (a *alliance) cosign(ctx context.Context) {
+	wait := time.NewTimer(0)
+	defer wait.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.published:
+		case <-wait.C:
+		}
+		err := a.step(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		next := a.anchors - time.Since(a.rounds.anchored)
+		if err != nil {
+			a.sayNotFinal(err)
+			next = retryRound
+		}
+		wait.Reset(max(next, 0))
+	}
+}
+
+func (a *alliance) sayNotFinal(err error) {
+	if now := err.Error(); now != a.rounds.said {
+		a.logger.Warn("the newest head is not final", slog.Any("err", err))
+		a.rounds.said = now
+	}
+}
+
+// step makes the newest head final, and anchors it when that is due.
+func (a *alliance) step(ctx context.Context) error {
+	log := a.member.ledger
+	p := log.Published()
+	if p == nil {
+		return nil
+	}
+	r := a.follower.Roster()
+	own := a.own(r)
+	if own == nil {
+		return fmt.Errorf("%s is not in the roster yet", a.member.cfg.City)
+	}
+	if len(r.Committee(own.ID())) == 0 {
+		return a.anchorUnwitnessed(ctx, p)
+	}
+	if err := a.collect(r, own); err != nil {
+		return err
+	}
+	if f := log.Final(); f == nil || f.Checkpoint.Size < p.Checkpoint.Size {
+		if err := a.round(ctx, p.Note); err != nil {
+			return err
+		}
+	}
+	if time.Since(a.rounds.anchored) < a.anchors {
+		return nil
+	}
+	return a.anchor(ctx)
+}
+
+// collect makes the collector for the committee of the roster.
+func (a *alliance) collect(r *roster.Roster, own *roster.Member) error {
+	opts := cosigning.Options{Prover: ownLog{a.member.ledger}, Client: a.peers, MirrorQuorum: roster.MirrorQuorum}
+	var asked strings.Builder
+	for _, id := range r.Committee(own.ID()) {
+		m := r.Member(id)
+		if r.Status(m) != roster.Active {
+			continue
+		}
+		w, err := peer(m.Witness, m.Entry.GetHttp()+"/witness")
+		if err != nil {
+			return err
+		}
+		opts.Witnesses = append(opts.Witnesses, w)
+		fmt.Fprintln(&asked, w.URL, m.Witness)
+	}
+	opts.Quorum = roster.Quorum(len(r.Committee(own.ID())))
+	if len(opts.Witnesses) < opts.Quorum {
+		return fmt.Errorf("%w: only %d of %d witnesses have a voice, want %d", roster.ErrNotFinal, len(opts.Witnesses), len(r.Committee(own.ID())), opts.Quorum)
+	}
+	for _, m := range a.mirrors(r, own) {
+		w, err := peer(m.Mirror, fmt.Sprintf("%s/mirror/%x", m.Entry.GetHttp(), originHash(a.member.origin)))
+		if err != nil {
+			return err
+		}
+		opts.Mirrors = append(opts.Mirrors, w)
+		fmt.Fprintln(&asked, w.URL, m.Mirror)
+	}
+	if a.rounds.collector != nil && a.rounds.asked == asked.String() {
+		return nil
+	}
+	c, err := cosigning.New(opts)
+	if err != nil {
+		return err
+	}
+	a.rounds.collector, a.rounds.asked = c, asked.String()
+	return nil
+}
+
+func peer(key checkpoint.VKey, url string) (cosigning.Witness, error) {
+	v, err := checkpoint.NewVerifier(key)
+	return cosigning.Witness{Key: v, URL: url}, err
+}
+
+// mirrors are the members to ask for a mirror's cosignature, in an order of this log's own: others where some failed.
+func (a *alliance) mirrors(r *roster.Roster, own *roster.Member) []*roster.Member {
+	var all []*roster.Member
+	for _, m := range r.Members() {
+		if m != own && r.Status(m) == roster.Active && m.Entry.GetOperator() != own.Entry.GetOperator() {
+			all = append(all, m)
+		}
+	}
+	rank := func(m *roster.Member) [sha256.Size]byte { return originHash(own.ID() + "\n" + m.ID()) }
+	slices.SortFunc(all, func(x, y *roster.Member) int { i, j := rank(x), rank(y); return bytes.Compare(i[:], j[:]) })
+	if len(all) <= askedMirrors {
+		return all
+	}
+	first := a.rounds.failed * askedMirrors % len(all)
+	return slices.Concat(all[first:], all[:first])[:askedMirrors]
+}
+
+// round shows a head to all who are asked; an error says why it is not final.
+func (a *alliance) round(ctx context.Context, note []byte) error {
+	h, err := a.ask(ctx, note)
+	if err != nil {
+		return err
+	}
+	if !h.Final {
+		a.rounds.failed++
+		return notFinal(h)
+	}
+	if a.rounds.failed > 0 || a.rounds.said != "" {
+		a.logger.Info("heads are final again", slog.Uint64("size", h.Checkpoint.Size))
+	}
+	a.rounds.failed, a.rounds.said = 0, ""
+	return a.member.ledger.Finalize(ctx, h.Note)
+}
+
+// ask runs a round. A witness that knows more of this log than the log itself is an alarm: somebody else signs for it, or
+// the data went back.
+func (a *alliance) ask(ctx context.Context, note []byte) (*cosigning.Head, error) {
+	h, err := a.rounds.collector.Round(ctx, note)
+	if err != nil {
+		return nil, err
+	}
+	for _, why := range h.Missing {
+		var ahead *cosigning.AheadError
+		if errors.As(why, &ahead) {
+			a.logger.Error("ALARM: a witness has seen more of this log than there is", slog.Any("err", ahead))
+		}
+	}
+	return h, nil
+}
+
+// notFinal says who is missing, in a stable order.
+func notFinal(h *cosigning.Head) error {
+	var who []string
+	for name, why := range h.Missing {
+		who = append(who, fmt.Sprintf("%s: %v", name, why))
+	}
+	slices.Sort(who)
+	return fmt.Errorf("%w at size %d: %d witnesses and %d mirrors cosigned (%s)", roster.ErrNotFinal, h.Checkpoint.Size, h.Cosigned, h.Mirrored, strings.Join(who, "; "))
+}
+
+// anchor has the newest final head cosigned once more, now, and appends it.
+func (a *alliance) anchor(ctx context.Context) error {
+	f := a.member.ledger.Final()
+	n, err := checkpoint.ParseNote(f.Note)
+	if err != nil {
+		return err
+	}
+	own := func(s checkpoint.Signature) bool { return s.Name == a.member.origin }
+	log := slices.DeleteFunc(slices.Clone(n.Sigs), func(s checkpoint.Signature) bool { return !own(s) })
+	note, err := checkpoint.FormatNote(&checkpoint.Note{Text: n.Text, Sigs: log})
+	if err != nil {
+		return err
+	}
+	h, err := a.ask(ctx, note)
+	if err != nil {
+		return err
+	}
+	if !h.Final {
+		return notFinal(h)
+	}
+	if n, err = checkpoint.ParseNote(h.Note); err != nil {
+		return err
+	}
+	entry, err := anchorOf(n, a.member.origin)
+	if err != nil {
+		return err
+	}
+	return a.append(ctx, entry)
+}
+
+// anchorOf keeps of a final note the log's Ed25519 line and the witnesses' (federation.md, section 4).
+func anchorOf(n *checkpoint.Note, origin string) ([]byte, error) {
+	kept := &checkpoint.Note{Text: n.Text}
+	for _, s := range n.Sigs {
+		first := s.Name == origin && !slices.ContainsFunc(kept.Sigs, func(k checkpoint.Signature) bool { return k.Name == origin })
+		if first || s.Name != origin && strings.HasSuffix(s.Name, "/witness") {
+			kept.Sigs = append(kept.Sigs, s)
+		}
+	}
+	return checkpoint.FormatNote(kept)
+}
+
+// anchorUnwitnessed appends the log's own word where there is no committee to give theirs.
+func (a *alliance) anchorUnwitnessed(ctx context.Context, p *ledger.Published) error {
+	if time.Since(a.rounds.anchored) < a.anchors {
+		return nil
+	}
+	return a.append(ctx, p.Note)
+}
+
+// append puts an anchor into the log.
+func (a *alliance) append(ctx context.Context, entry []byte) error {
+	var err error
+	if a.door != nil {
+		_, err = a.door.Submit(ctx, entry, nil)
+	} else {
+		_, err = a.member.ledger.Append(ctx, entry, nil)
+	}
+	if err != nil {
+		return fmt.Errorf("appending an anchor: %w", err)
+	}
+	a.rounds.anchored = time.Now()
+	return nil
+}

@@ -1,0 +1,51 @@
+package node
+
+import (
+	"context"
+	"crypto/sha256"
+
+	"github.com/cityproof/cityproof/internal/ledger"
+	"github.com/cityproof/cityproof/internal/proof"
+	"github.com/cityproof/cityproof/internal/tile"
+)
+
+// ownLog reads this node's own log as others read it from outside, and appends acts and anchors to it.
+type ownLog struct{ ledger *ledger.Ledger }
+
+// Checkpoint implements registry.Source.
+func (l ownLog) Checkpoint(context.Context) ([]byte, error) {
+	p := l.ledger.Published()
+	if p == nil {
+		return nil, &ledger.NotFoundError{What: "a checkpoint"}
+	}
+	return p.Note, nil
+}
+
+// Bundle implements registry.Source.
+func (l ownLog) Bundle(ctx context.Context, index uint64, width int) ([][]byte, error) {
+	b, err := l.ledger.Tile(ctx, tile.ID{Entries: true, Index: index, Width: width})
+	if err != nil {
+		return nil, err
+	}
+	return tile.ParseBundle(b, width)
+}
+
+// File implements registry.Source.
+func (l ownLog) File(_ context.Context, sum [sha256.Size]byte) ([]byte, error) {
+	return l.ledger.Body(sum)
+}
+
+// Append implements registry.Log.
+func (l ownLog) Append(ctx context.Context, entry []byte, files [][]byte) (uint64, error) {
+	out, err := l.ledger.Append(ctx, entry, files)
+	if err != nil {
+		return 0, err
+	}
+	return out.Placed[0].Index, nil
+}
+
+// ConsistencyProof implements cosigning.Prover.
+func (l ownLog) ConsistencyProof(ctx context.Context, old, size uint64) ([]proof.Hash, error) {
+	path, _, err := l.ledger.ConsistencyProof(ctx, old, size)
+	return path, err
+}

@@ -9,8 +9,10 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/client"
 	"github.com/cityproof/cityproof/internal/declaration"
+	"github.com/cityproof/cityproof/internal/entry"
 	"github.com/cityproof/cityproof/internal/proof"
 	"github.com/cityproof/cityproof/internal/tile"
 )
@@ -34,7 +36,8 @@ type bundle struct {
 type leaf struct {
 	index  uint64
 	hash   proof.Hash
-	signed *declaration.Signed // nil: void or unknown
+	signed *declaration.Signed    // nil: void, unknown, or no statement
+	anchor *checkpoint.Checkpoint // of an anchor, else nil
 	id     identity
 	void   string // why it is no leaf of any chain
 	newer  string // why this program can't tell
@@ -163,9 +166,17 @@ func (a *auditor) checkTile(ctx context.Context, index uint64, hashes []proof.Ha
 }
 
 // judge reads one entry: everything about it that needs no other entry.
-func (a *auditor) judge(index uint64, hash proof.Hash, entry []byte) leaf {
+func (a *auditor) judge(index uint64, hash proof.Hash, b []byte) leaf {
 	l := leaf{index: index, hash: hash}
-	envelope, err := declaration.ParseEnvelope(entry)
+	if entry.IsAnchor(b) {
+		head, err := a.readAnchor(b)
+		if err != nil {
+			l.void = err.Error()
+		}
+		l.anchor = head
+		return l
+	}
+	envelope, err := declaration.ParseEnvelope(b)
 	if err != nil {
 		l.void = err.Error()
 		return l

@@ -25,6 +25,9 @@ type follower struct {
 	live   *publication.Memory
 	tree   proof.Range // of the leaves so far, as long as a head before is to be compared
 
+	trail    trail  // of the leaves up to the first gap
+	anchored uint64 // size of the last anchor's head
+
 	gap      bool // leaves are lost: what follows can't be put into chains
 	newer    bool // there were leaves that only a newer program can place
 	unruled  bool // the rules were given up
@@ -146,6 +149,9 @@ func (f *follower) step(ctx context.Context, st *step) error {
 	}
 	f.report.Leaves++
 	f.compare(st)
+	if !f.gap {
+		defer f.trail.append(st.hash) // an anchor speaks of the tree before it
+	}
 	switch {
 	case st.void != "":
 		f.report.void(st.index, st.void)
@@ -153,6 +159,9 @@ func (f *follower) step(ctx context.Context, st *step) error {
 	case st.newer != "":
 		f.newer = true
 		f.report.newer(st.index, st.newer)
+		return nil
+	case st.anchor != nil:
+		f.anchor(st)
 		return nil
 	}
 	if f.gap {

@@ -50,8 +50,11 @@ type Report struct {
 	Since *Comparison `json:"since,omitempty"`
 
 	// Leaves were read and proven into the tree. Each is a statement counted below,
-	// void, a repeat, of a newer format, or unfollowed.
+	// an anchor, void, a repeat, of a newer format, or unfollowed.
 	Leaves uint64 `json:"leaves"`
+	// Anchors are heads of the log itself, written down as its clock. Who cosigned
+	// them was not looked at.
+	Anchors uint64 `json:"anchors,omitempty"`
 	// Subjects are all that were ever declared.
 	Subjects    uint64            `json:"subjects"`
 	Statements  uint64            `json:"statements"`

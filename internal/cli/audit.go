@@ -225,6 +225,9 @@ func (a *App) printProven(r *audit.Report, noBodies bool) {
 		{"", "", countsOf(r.Operations)},
 		{"", "", countsOf(r.Provenances)},
 	}
+	if r.Anchors > 0 {
+		rows = append(rows, []string{"anchors of its clock", fmt.Sprint(r.Anchors), "each a head of this very log"})
+	}
 	if noBodies {
 		rows = append(rows, []string{"bodies and rules", "-", "not looked at"})
 	} else {

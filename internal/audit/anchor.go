@@ -1,0 +1,103 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/cityproof/cityproof/internal/checkpoint"
+	"github.com/cityproof/cityproof/internal/proof"
+	"github.com/cityproof/cityproof/internal/tile"
+)
+
+// readAnchor reads an entry that is no envelope: a note of an earlier head, signed by the log itself. Whose cosignatures it
+// has, and whether they are enough, is not looked at: a trust file names no witnesses.
+func (a *auditor) readAnchor(b []byte) (*checkpoint.Checkpoint, error) {
+	if _, err := checkpoint.ParseNote(b); err != nil {
+		return nil, fmt.Errorf("neither an envelope nor an anchor: %w", err)
+	}
+	var first []*checkpoint.Verifier
+	for _, k := range a.opts.Trust.Log {
+		if k.Key().Type == checkpoint.TypeEd25519 {
+			first = append(first, k)
+		}
+	}
+	v, err := checkpoint.Verify(b, first, nil)
+	if err != nil {
+		return nil, fmt.Errorf("an anchor that does not verify: %w", err)
+	}
+	return &v.Checkpoint, nil
+}
+
+// trail remembers enough of the tree to tell its root at any size since the last anchor: the tree at the beginning of each
+// bundle, and the leaves behind that.
+type trail struct {
+	now    proof.Range
+	starts []proof.Range // at sizes that are multiples of a bundle's, ascending
+	leaves []proof.Hash  // from the first start on
+}
+
+// maxTrail is how many leaves a trail remembers where no anchor comes: an hour of the busiest city, many times over.
+const maxTrail = 1 << 20
+
+func (t *trail) append(leaf proof.Hash) {
+	if len(t.leaves) == maxTrail {
+		t.forget(len(t.starts) / 2)
+	}
+	if t.now.Size()%tile.FullWidth == 0 {
+		t.starts = append(t.starts, t.now.Clone())
+	}
+	t.now.Append(leaf)
+	t.leaves = append(t.leaves, leaf)
+}
+
+// root returns the root at a size up to now's; ok is false for one that is forgotten.
+func (t *trail) root(size uint64) (root proof.Hash, ok bool) {
+	if size == 0 {
+		return proof.EmptyRoot(), true
+	}
+	for i, start := range slices.Backward(t.starts) {
+		if start.Size() > size {
+			continue
+		}
+		at := start.Clone()
+		for _, leaf := range t.leaves[start.Size()-t.starts[0].Size():][:size-start.Size()] {
+			at.Append(leaf)
+		}
+		t.forget(i)
+		return at.Root(), true
+	}
+	return root, false
+}
+
+// forget drops what lies before a start: anchors only move on.
+func (t *trail) forget(i int) {
+	t.leaves = t.leaves[t.starts[i].Size()-t.starts[0].Size():]
+	t.starts = t.starts[i:]
+}
+
+// anchor checks an anchor against the tree that was read.
+func (f *follower) anchor(st *step) {
+	why := ""
+	if f.gap {
+		f.report.Unfollowed++
+		return
+	}
+	root, ok := f.trail.root(st.anchor.Size)
+	switch {
+	case st.anchor.Size > st.index:
+		why = fmt.Sprintf("an anchor of size %d", st.anchor.Size)
+	case f.report.Anchors > 0 && st.anchor.Size <= f.anchored:
+		why = fmt.Sprintf("an anchor of size %d after one of size %d", st.anchor.Size, f.anchored)
+	case !ok:
+		f.report.newer(st.index, fmt.Sprintf("an anchor of size %d, too long ago to be compared", st.anchor.Size))
+		return
+	case root != st.anchor.Root:
+		why = fmt.Sprintf("an anchor with the root %s at size %d, where this log has %s", st.anchor.Root, st.anchor.Size, root)
+	}
+	if why != "" {
+		f.report.void(st.index, why)
+		return
+	}
+	f.anchored = st.anchor.Size
+	f.report.Anchors++
+}

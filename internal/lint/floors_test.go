@@ -44,6 +44,7 @@ var floors = []row{
 	{floor: 1, path: "internal/logstore"},
 	{floor: 1, path: "internal/bodystore"},
 	{floor: 1, path: "internal/entrystore"},
+	{floor: 1, path: "internal/evidencestore"},
 	{floor: 1, path: "internal/peerstore"},
 	{floor: 1, path: "internal/recheck"},
 	{floor: 1, path: "internal/signingkey"},

@@ -71,3 +71,27 @@ func (r *Roster) accuses(b []byte, m *Member) error {
 	}
 	return nil
 }
+
+// EvidenceKeys is what the roster knows of the keys of all logs and witnesses, those of the past too.
+func (r *Roster) EvidenceKeys() evidence.Keys { return keysOfAll{r} }
+
+type keysOfAll struct{ r *Roster }
+
+// LogKey implements evidence.Keys.
+func (a keysOfAll) LogKey(k checkpoint.VKey) (evidence.LogKey, bool) {
+	m := a.r.ByOrigin(k.Name)
+	if m == nil {
+		return evidence.LogKey{}, false
+	}
+	return keysOf{m, a.r.root.Terms.Registry.Origin}.LogKey(k)
+}
+
+// WitnessKey implements evidence.Keys.
+func (a keysOfAll) WitnessKey(k checkpoint.VKey) (evidence.WitnessKey, bool) {
+	for _, m := range a.r.members {
+		if known, ok := (keysOf{m, ""}).WitnessKey(k); ok {
+			return known, true
+		}
+	}
+	return evidence.WitnessKey{}, false
+}

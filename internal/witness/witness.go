@@ -53,6 +53,9 @@ type Options struct {
 	// Ready returns why nothing may be signed now: a clock that is off, a state directory of another machine. It is asked
 	// before each cosignature, with the log's turn held. Default: nil.
 	Ready func() error
+	// Conflict is told of two notes of one size with two roots, both signed by the log: of the one that was cosigned, and of
+	// the one that was shown now. Default: nobody is told.
+	Conflict func(cosigned, shown []byte)
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 	// Rate and Burst bound how often one log may grow, a second. Only what would be cosigned counts: anybody can show a
@@ -64,6 +67,9 @@ type Options struct {
 func (o *Options) setDefaults() {
 	if o.Ready == nil {
 		o.Ready = func() error { return nil }
+	}
+	if o.Conflict == nil {
+		o.Conflict = func([]byte, []byte) {}
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -127,11 +133,15 @@ func (w *Witness) AddCheckpoint(request []byte) ([]byte, error) {
 		return nil, err
 	}
 	var sig checkpoint.Signature
+	var conflict []byte
 	err = w.opts.Store.Update(sha256.Sum256([]byte(h.c.Origin)), func(stored peerstore.Head) (next peerstore.Head, err error) {
 		// Waiting for the log's turn may have taken long: what is known of it now counts.
 		log, ok := w.opts.Logs.Log(h.c.Origin)
 		if !ok {
 			return stored, errUnknown()
+		}
+		if stored.Time != 0 && stored.Size == h.c.Size && stored.Root != h.c.Root {
+			conflict = stored.Note
 		}
 		if err := check(r, h, log, stored); err != nil {
 			return stored, err
@@ -139,6 +149,9 @@ func (w *Witness) AddCheckpoint(request []byte) ([]byte, error) {
 		next, sig, err = w.cosign(h, stored)
 		return next, err
 	})
+	if conflict != nil { // whatever else was wrong with the request
+		w.opts.Conflict(conflict, r.Note)
+	}
 	if err != nil {
 		return nil, halted(err)
 	}

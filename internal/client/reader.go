@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/declaration"
@@ -136,4 +137,20 @@ func (r *LogReader) hashed(ctx context.Context, dir string, sum [sha256.Size]byt
 // root metadata.
 func (r *LogReader) File(ctx context.Context, sum [sha256.Size]byte) ([]byte, error) {
 	return r.hashed(ctx, "bodies/", sum, 0, entry.MaxFile)
+}
+
+// Files returns the first file of each entry of a bundle, nil where the server gives
+// none. Whether they are what the entries commit to, the caller finds out.
+func (r *LogReader) Files(ctx context.Context, index uint64, width int) ([][]byte, error) {
+	id := tile.ID{Entries: true, Index: index, Width: width}
+	path := "bodies/bundle/" + strings.TrimPrefix(id.Path(), "tile/entries/")
+	data, err := r.get.Get(ctx, path, entry.MaxFilesBundle+4*tile.FullWidth)
+	if err != nil {
+		return nil, err
+	}
+	files, err := entry.ParseFiles(data, width)
+	if err != nil {
+		return nil, &DamagedError{From: r.String(), Path: path, Err: err}
+	}
+	return files, nil
 }

@@ -30,6 +30,7 @@ type Config struct {
 	Witness Witness  `yaml:"witness"`
 	Anchor  Anchor   `yaml:"anchor"`
 	Peers   Peers    `yaml:"peers"`
+	Alerts  Alerts   `yaml:"alerts"`
 }
 
 // Member is one city whose log this node runs; usually there is one.
@@ -39,6 +40,7 @@ type Member struct {
 	BasePath string `yaml:"base_path"`
 	Data     string `yaml:"data"`
 	State    string `yaml:"state"`
+	Mirror   string `yaml:"mirror"`
 	Trust    string `yaml:"trust"`
 	// Root is root.json of the alliance that the city is a member of; empty: of none.
 	Root     string `yaml:"root"`
@@ -122,6 +124,20 @@ type Peers struct {
 	AllowPrivate bool `yaml:"allow_private"`
 	// Poll is how often it asks for the registry's news.
 	Poll Duration `yaml:"poll"`
+}
+
+// Alerts are the ways to wake the operator when there is evidence against a log or witness.
+type Alerts struct {
+	Webhook string   `yaml:"webhook"`
+	Command []string `yaml:"command"`
+	Mail    Mail     `yaml:"mail"`
+}
+
+// Mail is a mail server that takes mails without a password, and who gets them.
+type Mail struct {
+	Server string   `yaml:"server"`
+	From   string   `yaml:"from"`
+	To     []string `yaml:"to"`
 }
 
 // Period is a time.Duration of at least a second, written as in "24h", or Off,
@@ -224,6 +240,7 @@ func (c *Config) setDefaults() {
 		m := &c.Members[i]
 		set(&m.Data, "data")
 		set(&m.State, "state")
+		set(&m.Mirror, "mirror")
 		set(&m.Trust, "trust.json")
 		set(&m.Keys.LogEd25519, "keys/log-ed25519.key")
 		set(&m.Keys.LogMLDSA44, "keys/log-mldsa44.key")
@@ -244,7 +261,7 @@ func (c *Config) resolve(dir string) {
 	paths := []*string{&c.TLS.Certificate, &c.TLS.Key, &c.TLS.Autocert.Cache}
 	for i := range c.Members {
 		m := &c.Members[i]
-		paths = append(paths, &m.Data, &m.State, &m.Trust, &m.Root, &m.Keys.LogEd25519, &m.Keys.LogMLDSA44, &m.Keys.Witness, &m.Keys.Mirror, &m.Keys.Node, &m.Keys.TLS, &m.Keys.PassphraseFile)
+		paths = append(paths, &m.Data, &m.State, &m.Mirror, &m.Trust, &m.Root, &m.Keys.LogEd25519, &m.Keys.LogMLDSA44, &m.Keys.Witness, &m.Keys.Mirror, &m.Keys.Node, &m.Keys.TLS, &m.Keys.PassphraseFile)
 	}
 	for _, p := range paths {
 		if *p != "" && !filepath.IsAbs(*p) {
@@ -264,7 +281,7 @@ func (c *Config) check() error {
 			return fmt.Errorf("%s.%w", where, err)
 		}
 		for _, f := range []struct{ what, value, sort string }{
-			{"city", m.City, "city"}, {"base_path", m.BasePath, "path"}, {"data", m.Data, "folder"}, {"state", m.State, "folder"},
+			{"city", m.City, "city"}, {"base_path", m.BasePath, "path"}, {"data", m.Data, "folder"}, {"state", m.State, "folder"}, {"mirror", m.Mirror, "folder"},
 		} {
 			if other, ok := seen[f.sort+" "+f.value]; ok {
 				return fmt.Errorf("%s.%s: %q is %s's already", where, f.what, f.value, other)

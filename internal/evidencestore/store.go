@@ -44,8 +44,9 @@ type Resumed struct {
 type Store struct {
 	dir string
 
-	mu    sync.Mutex // guards the following
-	items map[string]*Item
+	mu      sync.Mutex // guards the following
+	items   map[string]*Item
+	version int // counts changes
 }
 
 // Open reads the evidence in a state directory, which it makes ready.
@@ -103,6 +104,30 @@ func (s *Store) resumed(key string) (*Resumed, error) {
 	return &Resumed{t, strings.TrimSuffix(reason, "\n")}, nil
 }
 
+// Version changes whenever what Items returns does.
+func (s *Store) Version() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.version
+}
+
+// Reload reads the operator's words again, which another process may have written.
+func (s *Store) Reload() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, it := range s.items {
+		word, err := s.resumed(it.Key)
+		if err != nil {
+			return fmt.Errorf("reading evidence: %w", err)
+		}
+		if (word == nil) != (it.Resumed == nil) {
+			it.Resumed = word
+			s.version++
+		}
+	}
+	return nil
+}
+
 // Add keeps evidence with what it proved. fresh is false for a contradiction that is kept already, or of a key of which
 // enough are; then nothing is written. It is durable when Add returns.
 func (s *Store) Add(e *evidence.Evidence, f *evidence.Finding) (fresh bool, err error) {
@@ -121,6 +146,7 @@ func (s *Store) Add(e *evidence.Evidence, f *evidence.Finding) (fresh bool, err 
 		return false, fmt.Errorf("keeping evidence: %w", err)
 	}
 	s.items[key] = &Item{Key: key, Evidence: e}
+	s.version++
 	return true, nil
 }
 
@@ -164,6 +190,7 @@ func (s *Store) Resume(origin, reason string, now time.Time) (n int, err error) 
 			return n, fmt.Errorf("resuming %s: %w", origin, err)
 		}
 		it.Resumed = word
+		s.version++
 		n++
 	}
 	return n, nil

@@ -47,6 +47,7 @@ var floors = []row{
 	{floor: 1, path: "internal/evidencestore"},
 	{floor: 1, path: "internal/peerstore"},
 	{floor: 1, path: "internal/recheck"},
+	{floor: 1, path: "internal/mirrorstore"},
 	{floor: 1, path: "internal/signingkey"},
 
 	// Floor 2: a log, and what talks to one.
@@ -59,6 +60,7 @@ var floors = []row{
 	{floor: 3, path: "internal/witness"},
 	{floor: 3, path: "internal/cosigning"},
 	{floor: 3, path: "internal/registry"},
+	{floor: 3, path: "internal/mirror"},
 
 	// Floor 4: surfaces.
 	{floor: 4, path: "internal/grpcapi"},

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/cityproof/cityproof/internal/client"
@@ -86,13 +87,12 @@ func (a *alliance) news() {
 
 // run follows the registry and has the log cosigned until ctx ends.
 func (a *alliance) run(ctx context.Context) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		a.follow(ctx)
-	}()
-	a.cosign(ctx)
-	<-done
+	var g sync.WaitGroup
+	g.Go(func() { a.follow(ctx) })
+	g.Go(func() { a.mirrorLogs(ctx) })
+	g.Go(func() { a.cosign(ctx) })
+	g.Go(func() { a.member.accusations.watch(ctx, a.poll) })
+	g.Wait()
 }
 
 // follow asks for the registry's news.

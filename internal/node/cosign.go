@@ -1,9 +1,7 @@
 package node
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -139,14 +137,7 @@ func peer(key checkpoint.VKey, url string) (cosigning.Witness, error) {
 
 // mirrors are the members to ask for a mirror's cosignature, in an order of this log's own: others where some failed.
 func (a *alliance) mirrors(r *roster.Roster, own *roster.Member) []*roster.Member {
-	var all []*roster.Member
-	for _, m := range r.Members() {
-		if m != own && r.Status(m) == roster.Active && m.Entry.GetOperator() != own.Entry.GetOperator() {
-			all = append(all, m)
-		}
-	}
-	rank := func(m *roster.Member) [sha256.Size]byte { return originHash(own.ID() + "\n" + m.ID()) }
-	slices.SortFunc(all, func(x, y *roster.Member) int { i, j := rank(x), rank(y); return bytes.Compare(i[:], j[:]) })
+	all := mirrorsIn(r, own)
 	if len(all) <= askedMirrors {
 		return all
 	}

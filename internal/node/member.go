@@ -13,6 +13,8 @@ import (
 	"github.com/cityproof/cityproof/internal/config"
 	"github.com/cityproof/cityproof/internal/ledger"
 	"github.com/cityproof/cityproof/internal/logstore"
+	"github.com/cityproof/cityproof/internal/mirror"
+	"github.com/cityproof/cityproof/internal/mirrorstore"
 	"github.com/cityproof/cityproof/internal/pebbledb"
 	"github.com/cityproof/cityproof/internal/peerstore"
 	"github.com/cityproof/cityproof/internal/scrub"
@@ -36,7 +38,11 @@ type member struct {
 	peers   *peerstore.Store // nil: no witness
 	witness *witness.Witness // nil: it has no key
 
-	alliance *alliance // nil: none
+	alliance *alliance          // nil: none
+	copies   *mirrorstore.Store // nil: it mirrors nothing
+	mirror   *mirror.Mirror     // as copies
+
+	accusations *accusations // nil: no alliance
 }
 
 // openMember opens everything that belongs to one city, or nothing.
@@ -94,7 +100,13 @@ func openMember(ctx context.Context, cfg config.Member, whole *config.Config, lo
 			return m, err
 		}
 	}
-	return m, m.openWitness(whole.Witness, logger)
+	if err = m.openEvidence(alerts(whole.Alerts, logger)); err != nil {
+		return m, err
+	}
+	if err = m.openWitness(whole.Witness, logger); err != nil {
+		return m, err
+	}
+	return m, m.openMirror(logger)
 }
 
 // news is told of each new checkpoint.
@@ -147,6 +159,9 @@ func (m *member) close() error {
 	}
 	if m.db != nil {
 		errs = append(errs, m.db.Close())
+	}
+	if m.copies != nil {
+		errs = append(errs, m.copies.Close())
 	}
 	if m.peers != nil {
 		errs = append(errs, m.peers.Close())

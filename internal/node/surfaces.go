@@ -23,6 +23,7 @@ import (
 	registryv1 "github.com/cityproof/cityproof/api/cityproof/registry/v1"
 	"github.com/cityproof/cityproof/api/openapi"
 	"github.com/cityproof/cityproof/internal/grpcapi"
+	"github.com/cityproof/cityproof/internal/mirror"
 	"github.com/cityproof/cityproof/internal/tileserver"
 	"github.com/cityproof/cityproof/internal/trillianapi"
 	"github.com/cityproof/cityproof/internal/witness"
@@ -114,8 +115,12 @@ func (n *node) handler(ctx context.Context, conn *grpc.ClientConn, addr net.Addr
 		if m.witness != nil {
 			witness.NewHandler(m.witness, n.opts.Logger).Routes(mux, base)
 		}
+		if m.mirror != nil {
+			mirror.NewHandler(m.mirror, n.opts.Logger).Routes(mux, base)
+		}
 		if m.alliance != nil {
 			mux.HandleFunc("GET "+base+"/root.json", m.alliance.rootJSON)
+			mux.HandleFunc("GET "+base+"/api/v1/evidence", m.accusations.list)
 		}
 		rest, err := grpcapi.Gateway(ctx, conn, m.cfg.City)
 		if err != nil {

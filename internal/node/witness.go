@@ -29,7 +29,11 @@ func (l witnessed) Log(origin string) (witness.Log, bool) {
 	if l.alliance == nil || origin == l.alliance.member.origin {
 		return witness.Log{}, false
 	}
-	return rosterLog(l.alliance.follower.Roster(), origin)
+	log, ok := rosterLog(l.alliance.follower.Roster(), origin)
+	if why := l.alliance.member.accusations.why(origin); ok && why != "" {
+		log.Stopped = why
+	}
+	return log, ok
 }
 
 // rosterLog is what the roster says of a log.
@@ -86,7 +90,7 @@ func (m *member) openWitness(cfg config.Witness, logger *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	m.witness, err = witness.New(witness.Options{Logs: witnessed{logs, m.alliance}, Store: m.peers, Signer: signer, Ready: m.state.InPlace})
+	m.witness, err = witness.New(witness.Options{Logs: witnessed{logs, m.alliance}, Store: m.peers, Signer: signer, Ready: m.state.InPlace, Conflict: m.conflict})
 	return err
 }
 

@@ -5,6 +5,7 @@ import "encoding/binary"
 // The first byte of every key. FORMAT.md is the reference for what follows it and for the values; a prefix that is not
 // in both places does not exist. They are bytes on disk: never renumber or reuse one.
 const (
+	PrefixMirror     = 'M' // + SHA-256 of an origin + …: a mirrored log; in mirror/ alone
 	PrefixAttachment = 'a' // + SHA-256: attachment
 	PrefixBody       = 'b' // + SHA-256: body
 	PrefixEntry      = 'e' // + u64 n: where entry bundle n lies

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/cityproof/cityproof/internal/entry"
 	"github.com/cityproof/cityproof/internal/ledger"
 	"github.com/cityproof/cityproof/internal/receipt"
 	"github.com/cityproof/cityproof/internal/tile"
@@ -33,6 +34,9 @@ func (h *Handler) Routes(mux *http.ServeMux, base string) {
 	mux.HandleFunc("GET "+base+"/log/final", h.final)
 	mux.HandleFunc("GET "+base+"/log/tile/", func(w http.ResponseWriter, r *http.Request) {
 		h.tile(w, r, strings.TrimPrefix(r.URL.Path, base+"/log/"))
+	})
+	mux.HandleFunc("GET "+base+"/log/bodies/bundle/", func(w http.ResponseWriter, r *http.Request) {
+		h.bodies(w, r, "tile/entries/"+strings.TrimPrefix(r.URL.Path, base+"/log/bodies/bundle/"))
 	})
 	mux.HandleFunc("GET "+base+"/log/bodies/{hash}", h.body)
 	mux.HandleFunc("GET "+base+"/log/attachments/{hash}", h.attachment)
@@ -108,6 +112,36 @@ func (h *Handler) body(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "public, max-age=3600") // it may be erased
 	writeCompressed(w, r, data)
+}
+
+// bodies serves the bodies of an entry bundle at once, for mirrors.
+func (h *Handler) bodies(w http.ResponseWriter, r *http.Request, path string) {
+	open(w)
+	id, err := tile.ParsePath(path)
+	if err != nil {
+		http.Error(w, "no such bundle: "+err.Error(), http.StatusBadRequest)
+		return
+	}
+	data, err := h.ledger.Tile(r.Context(), id)
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	entries, err := tile.ParseBundle(data, id.Width)
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("Cache-Control", fresh) // a body may be erased
+	files := entry.Bundled(entries, func(f entry.File) []byte {
+		body, err := h.ledger.Body(f.Sum)
+		if err != nil {
+			return nil // who wants it asks for it by its hash, and is told why
+		}
+		return body
+	})
+	_, _ = w.Write(files) //nolint:gosec // never shown as a page: octet-stream, nosniff, sandboxed
 }
 
 func (h *Handler) attachment(w http.ResponseWriter, r *http.Request) {

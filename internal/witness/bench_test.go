@@ -25,7 +25,7 @@ func BenchmarkAddCheckpoint(b *testing.B) {
 	for _, over := range []string{"process", "http"} {
 		b.Run(over, func(b *testing.B) {
 			w := newWorld(b, peerstore.Options{})
-			ask := w.w.AddCheckpoint
+			ask := func(r []byte) ([]byte, error) { return w.w.AddCheckpoint(b.Context(), r) }
 			if over == "http" {
 				ask = asker(b, w)
 			}

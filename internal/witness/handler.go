@@ -36,6 +36,12 @@ func (h *Handler) Routes(mux *http.ServeMux, base string) {
 	mux.HandleFunc("GET "+base+"/witness/{origin}/checkpoint", h.checkpoint)
 }
 
+// MirrorRoutes adds the paths of a mirror, which cosigns each log under the path of its copy.
+func (h *Handler) MirrorRoutes(mux *http.ServeMux, base string) {
+	mux.HandleFunc("POST "+base+"/mirror/{origin}/add-checkpoint", h.addCheckpoint)
+	mux.HandleFunc("GET "+base+"/mirror/{origin}/checkpoint", h.checkpoint)
+}
+
 func (h *Handler) addCheckpoint(w http.ResponseWriter, r *http.Request) {
 	// A server without deadlines keeps its own: what follows is then bounded by that.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readTimeout))
@@ -58,7 +64,7 @@ func (h *Handler) addCheckpoint(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "too many requests at once", http.StatusServiceUnavailable)
 		return
 	}
-	line, err := h.witness.AddCheckpoint(body)
+	line, err := h.witness.AddCheckpoint(r.Context(), body)
 	if err != nil {
 		h.refuse(w, err)
 		return

@@ -2,6 +2,7 @@ package witness_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -93,7 +94,7 @@ func TestStrangersSpendNothingOfALogsRate(t *testing.T) {
 		"again in this second": {witness.Request{Old: 5, Note: public}, 200},
 	} {
 		for range 20 {
-			if _, err := w.w.AddCheckpoint(tc.r.Format()); status(err) != tc.want {
+			if _, err := w.w.AddCheckpoint(context.Background(), tc.r.Format()); status(err) != tc.want {
 				t.Fatalf("a checkpoint shown again %s: %v, want %d", name, err, tc.want)
 			}
 		}
@@ -236,13 +237,13 @@ func TestT05ExtensionLines(t *testing.T) {
 	s := w.log(origin)
 	most := checkpoint.MaxNoteSize - len(extended(t, s, 1)) + 1
 	for n, want := range map[int]int{most: 400, most - 100: 400, most - 200: 200} {
-		if _, err := w.w.AddCheckpoint((&witness.Request{Old: w.at(origin), Note: extended(t, s, n)}).Format()); status(err) != want {
+		if _, err := w.w.AddCheckpoint(context.Background(), (&witness.Request{Old: w.at(origin), Note: extended(t, s, n)}).Format()); status(err) != want {
 			t.Errorf("an extension line of %d bytes: %v, want %d", n, err, want)
 		}
 	}
 	w.now = w.now.Add(time.Second)
 	note := extended(t, s, 8)
-	line, err := w.w.AddCheckpoint((&witness.Request{Old: 1, Note: note}).Format())
+	line, err := w.w.AddCheckpoint(context.Background(), (&witness.Request{Old: 1, Note: note}).Format())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,12 +251,12 @@ func TestT05ExtensionLines(t *testing.T) {
 		t.Errorf("cosigned %+v", c)
 	}
 	forged := bytes.Replace(note, []byte("xxxxxxxx"), []byte("yyyyyyyy"), 1)
-	if _, err := w.w.AddCheckpoint((&witness.Request{Old: 1, Note: forged}).Format()); status(err) != 403 {
+	if _, err := w.w.AddCheckpoint(context.Background(), (&witness.Request{Old: 1, Note: forged}).Format()); status(err) != 403 {
 		t.Errorf("with another extension line: %v, want 403", err)
 	}
 	// Two texts of one size shown in turns: one cosignature a second, and the log may still grow.
 	var refused *witness.RefusedError
-	if _, err := w.w.AddCheckpoint((&witness.Request{Old: 1, Note: extended(t, s, 9)}).Format()); !errors.As(err, &refused) || refused.Status != 429 || refused.RetryAfter != time.Second {
+	if _, err := w.w.AddCheckpoint(context.Background(), (&witness.Request{Old: 1, Note: extended(t, s, 9)}).Format()); !errors.As(err, &refused) || refused.Status != 429 || refused.RetryAfter != time.Second {
 		t.Errorf("another text in the same second: %v, want 429", err)
 	}
 }

@@ -2,6 +2,7 @@ package witness_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -94,7 +95,7 @@ func TestT05OrderOfAnswers(t *testing.T) {
 		if has("malformed") {
 			r = bytes.Replace(r, []byte("\n"), []byte("\r\n"), 1)
 		}
-		_, err = w.w.AddCheckpoint(r)
+		_, err = w.w.AddCheckpoint(context.Background(), r)
 		want := wrongs[min(i, j)]
 		says := strings.Replace(want.says, "50", "51", 1)
 		if status(err) != want.want || !strings.Contains(fmt.Sprint(err), says) {
@@ -154,14 +155,14 @@ func TestT05Malformed(t *testing.T) {
 		if r == good {
 			t.Fatalf("%s: the test changes nothing", name)
 		}
-		if _, err := w.w.AddCheckpoint([]byte(r)); status(err) != 400 {
+		if _, err := w.w.AddCheckpoint(context.Background(), []byte(r)); status(err) != 400 {
 			t.Errorf("%s: %v, want 400", name, err)
 		}
 	}
-	if _, err := w.w.AddCheckpoint([]byte("old 0\n" + strings.Repeat(hash, 63) + "\n" + note)); status(err) != 422 {
+	if _, err := w.w.AddCheckpoint(context.Background(), []byte("old 0\n"+strings.Repeat(hash, 63)+"\n"+note)); status(err) != 422 {
 		t.Errorf("63 hashes: %v, want 422", err)
 	}
-	if _, err := w.w.AddCheckpoint([]byte(good)); err != nil {
+	if _, err := w.w.AddCheckpoint(context.Background(), []byte(good)); err != nil {
 		t.Errorf("the request that all these were made of: %v", err)
 	}
 }
@@ -242,7 +243,7 @@ func onePair(wit *witness.Witness, old, size int64, note []byte, reader tlog.Has
 			r.Proof = append(r.Proof, proof.Hash(h))
 		}
 	}
-	if _, err := wit.AddCheckpoint(r.Format()); status(err) != 503 {
+	if _, err := wit.AddCheckpoint(context.Background(), r.Format()); status(err) != 503 {
 		return fmt.Errorf("the right proof: %w, want 503", err)
 	}
 	// One broken kind for each pair, in turns: each costs as much as the right one.
@@ -267,7 +268,7 @@ func onePair(wit *witness.Witness, old, size int64, note []byte, reader tlog.Has
 		broken.Proof = append([]proof.Hash(nil), r.Proof...)
 		broken.Proof[int(old)%n][int(size)%32] ^= 1 << (old % 8)
 	}
-	if _, err := wit.AddCheckpoint(broken.Format()); status(err) != 422 {
+	if _, err := wit.AddCheckpoint(context.Background(), broken.Format()); status(err) != 422 {
 		return fmt.Errorf("a broken proof: %w, want 422", err)
 	}
 	return nil

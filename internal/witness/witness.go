@@ -1,6 +1,7 @@
 package witness
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -53,6 +54,11 @@ type Options struct {
 	// Ready returns why nothing may be signed now: a clock that is off, a state directory of another machine. It is asked
 	// before each cosignature, with the log's turn held. Default: nil.
 	Ready func() error
+	// Label, where it is set, sets the heads in Store apart from those of another role of the same node.
+	Label string
+	// Hold is asked before a head is cosigned, with the log's turn held, and returns why not: a mirror stores all that is new.
+	// Default: nil.
+	Hold func(ctx context.Context, c checkpoint.Checkpoint) error
 	// Conflict is told of two notes of one size with two roots, both signed by the log: of the one that was cosigned, and of
 	// the one that was shown now. Default: nobody is told.
 	Conflict func(cosigned, shown []byte)
@@ -67,6 +73,9 @@ type Options struct {
 func (o *Options) setDefaults() {
 	if o.Ready == nil {
 		o.Ready = func() error { return nil }
+	}
+	if o.Hold == nil {
+		o.Hold = func(context.Context, checkpoint.Checkpoint) error { return nil }
 	}
 	if o.Conflict == nil {
 		o.Conflict = func([]byte, []byte) {}
@@ -123,7 +132,7 @@ func refuse(status int, format string, args ...any) *RefusedError {
 
 // AddCheckpoint takes an add-checkpoint request and returns the cosignature's line, once the head is stored. Errors that
 // are the request's are *RefusedError; others are this node's.
-func (w *Witness) AddCheckpoint(request []byte) ([]byte, error) {
+func (w *Witness) AddCheckpoint(ctx context.Context, request []byte) ([]byte, error) {
 	r, err := ParseRequest(request)
 	if err != nil {
 		return nil, refuse(http.StatusBadRequest, "malformed request: %w", err)
@@ -134,7 +143,7 @@ func (w *Witness) AddCheckpoint(request []byte) ([]byte, error) {
 	}
 	var sig checkpoint.Signature
 	var conflict []byte
-	err = w.opts.Store.Update(sha256.Sum256([]byte(h.c.Origin)), func(stored peerstore.Head) (next peerstore.Head, err error) {
+	err = w.opts.Store.Update(w.key(sha256.Sum256([]byte(h.c.Origin))), func(stored peerstore.Head) (next peerstore.Head, err error) {
 		// Waiting for the log's turn may have taken long: what is known of it now counts.
 		log, ok := w.opts.Logs.Log(h.c.Origin)
 		if !ok {
@@ -146,6 +155,9 @@ func (w *Witness) AddCheckpoint(request []byte) ([]byte, error) {
 		if err := check(r, h, log, stored); err != nil {
 			return stored, err
 		}
+		if err := w.opts.Hold(ctx, h.c); err != nil {
+			return stored, refuse(http.StatusServiceUnavailable, "%w", err)
+		}
 		next, sig, err = w.cosign(h, stored)
 		return next, err
 	})
@@ -156,6 +168,14 @@ func (w *Witness) AddCheckpoint(request []byte) ([]byte, error) {
 		return nil, halted(err)
 	}
 	return checkpoint.FormatSignatures([]checkpoint.Signature{sig})
+}
+
+// key is where Store has the head of the log whose origin has this hash.
+func (w *Witness) key(origin [sha256.Size]byte) [sha256.Size]byte {
+	if w.opts.Label == "" {
+		return origin
+	}
+	return sha256.Sum256(append([]byte(w.opts.Label+"\n"), origin[:]...))
 }
 
 // halted is for errors of a store: one that has halted said so once, to its logger, and needs not be told again for each
@@ -306,6 +326,6 @@ func (w *Witness) takeRate(origin string, now time.Time) error {
 // Checkpoint returns the note that was cosigned last of the log whose origin has this hash, with the log's signatures and
 // the cosignature; ok is false if there is none. It waits for a cosignature that is being stored.
 func (w *Witness) Checkpoint(origin [sha256.Size]byte) (note []byte, ok bool, err error) {
-	h, ok, err := w.opts.Store.Head(origin)
+	h, ok, err := w.opts.Store.Head(w.key(origin))
 	return h.Note, ok, halted(err)
 }

@@ -1,6 +1,7 @@
 package witness_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -139,7 +140,7 @@ func TestT05EveryStatus(t *testing.T) {
 		"same size with a proof":               {witness.Request{Old: 50, Proof: path, Note: signed(t, s, 50, h.Root(50))}, 422},
 		"good":                                 {witness.Request{Old: 50, Note: signed(t, s, 50, h.Root(50))}, 200},
 	} {
-		_, err := w.w.AddCheckpoint(tc.r.Format())
+		_, err := w.w.AddCheckpoint(context.Background(), tc.r.Format())
 		if got := status(err); got != tc.want {
 			t.Errorf("%s: %d (%v), want %d", name, got, err, tc.want)
 		}
@@ -152,10 +153,10 @@ func TestT05EveryStatus(t *testing.T) {
 		}
 	}
 	empty := w.log("empty.example/log")
-	if _, err := w.w.AddCheckpoint((&witness.Request{Note: signedRaw(t, empty, 0, h.Root(1))}).Format()); status(err) != 422 {
+	if _, err := w.w.AddCheckpoint(context.Background(), (&witness.Request{Note: signedRaw(t, empty, 0, h.Root(1))}).Format()); status(err) != 422 {
 		t.Errorf("an empty tree with another root: %v, want 422", err)
 	}
-	if _, err := w.w.AddCheckpoint((&witness.Request{Proof: path, Note: signed(t, empty, 7, h.Root(7))}).Format()); status(err) != 422 {
+	if _, err := w.w.AddCheckpoint(context.Background(), (&witness.Request{Proof: path, Note: signed(t, empty, 7, h.Root(7))}).Format()); status(err) != 422 {
 		t.Errorf("old 0 with a proof: %v, want 422", err)
 	}
 }

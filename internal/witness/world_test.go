@@ -1,6 +1,7 @@
 package witness_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"testing"
@@ -94,7 +95,7 @@ func (w *world) ask(s *checkpoint.Signer, h *alliancetest.Tree, old, size uint64
 	if old <= size {
 		r.Proof = h.Consistency(old, size)
 	}
-	return w.w.AddCheckpoint(r.Format())
+	return w.w.AddCheckpoint(context.Background(), r.Format())
 }
 
 // status is what tlog-witness answers.

@@ -1,0 +1,139 @@
+package alliancetest
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	declarationv1 "github.com/cityproof/cityproof/api/cityproof/declaration/v1"
+	"github.com/cityproof/cityproof/internal/declaration"
+	"github.com/cityproof/cityproof/internal/entry"
+	"github.com/cityproof/cityproof/internal/proof"
+	"github.com/cityproof/cityproof/internal/tile"
+)
+
+// Log is a city's log in memory, with its files: the real formats, and whatever a test puts into it. It shows itself as a
+// node does.
+type Log struct {
+	City    *City
+	Entries [][]byte
+	Files   map[[sha256.Size]byte][]byte // bodies by hash
+
+	t     testing.TB
+	edge  tile.Edge
+	tiles map[tile.ID][]proof.Hash
+}
+
+// NewLog returns the empty log of a city.
+func NewLog(t testing.TB, c *City) *Log {
+	return &Log{City: c, Files: map[[sha256.Size]byte][]byte{}, t: t, tiles: map[tile.ID][]proof.Hash{}}
+}
+
+// Append puts any entry into the log, with files beside it.
+func (l *Log) Append(b []byte, files ...[]byte) {
+	l.Entries = append(l.Entries, b)
+	for _, full := range l.edge.Append(proof.LeafHash(b)) {
+		l.tiles[full.ID] = full.Hashes
+	}
+	for _, f := range files {
+		l.Files[sha256.Sum256(f)] = f
+	}
+}
+
+// Declare appends n statements of an officer, each with a body of its own, and returns the hash of the last body.
+func (l *Log) Declare(n int, officer string) (sum [sha256.Size]byte) {
+	l.t.Helper()
+	for range n {
+		sum = l.declare(&declarationv1.Body{
+			Language: proto.String("nl"), Nonce: fmt.Appendf(nil, "%16d", len(l.Entries)),
+			Record: &declarationv1.Body_Deployment{Deployment: &declarationv1.Deployment{}},
+		}, officer)
+	}
+	return sum
+}
+
+// Erase appends a notice that a body is erased, and drops the body.
+func (l *Log) Erase(sum [sha256.Size]byte, leaf proof.Hash) {
+	l.t.Helper()
+	body := &declarationv1.Body{Language: proto.String("nl"), Nonce: fmt.Appendf(nil, "%16d", len(l.Entries))}
+	body.Record = &declarationv1.Body_Notice{Notice: &declarationv1.Notice{
+		Type: declarationv1.NoticeType_NOTICE_TYPE_ERASURE.Enum(), Erasure: &declarationv1.Erasure{BodySha256: sum[:], Leaf: leaf[:]},
+	}}
+	l.declare(body, "officer-1")
+	delete(l.Files, sum)
+}
+
+func (l *Log) declare(body *declarationv1.Body, officer string) [sha256.Size]byte {
+	l.t.Helper()
+	raw, err := declaration.FormatBody(body)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	subject, err := declaration.ParseSubject(fmt.Sprintf("dep/%d", len(l.Entries)+1))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	st := &declaration.Statement{
+		Log: l.City.Origin, City: l.City.ID, Subject: subject, Revision: 1, Operation: declaration.Publish,
+		EffectiveOn: declaration.DateOf(FoundedAt), DeclaredAt: FoundedAt, Provenance: declaration.CityOwn,
+		BodySHA256: sha256.Sum256(raw), BodySize: uint32(len(raw)), //nolint:gosec // a few bytes
+	}
+	e, err := declaration.Sign(declaration.PayloadType, st.Format(), Key(l.City.ID+" "+officer))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.Append(e.Format(), raw)
+	return st.BodySHA256
+}
+
+// Head returns size and root.
+func (l *Log) Head() (uint64, proof.Hash) { return l.edge.Size(), l.edge.Root() }
+
+// String names the log.
+func (l *Log) String() string { return "the log of " + l.City.ID }
+
+// Checkpoint returns the newest head, signed.
+func (l *Log) Checkpoint(context.Context) ([]byte, error) {
+	return l.City.Note(l.t, l.edge.Size(), l.edge.Root(), FoundedAt), nil
+}
+
+// Tile implements tile.Source.
+func (l *Log) Tile(_ context.Context, level int, index uint64, width int) ([]proof.Hash, error) {
+	if full := l.tiles[tile.ID{Level: level, Index: index, Width: tile.FullWidth}]; full != nil {
+		return full[:width], nil
+	}
+	partial := l.edge.Partial(level)
+	if l.edge.Size()>>(tile.Height*(level+1)) != index || width > len(partial) {
+		return nil, fmt.Errorf("no tile %d of level %d", index, level)
+	}
+	return partial[:width], nil
+}
+
+// Bundle returns entries.
+func (l *Log) Bundle(_ context.Context, index uint64, width int) ([][]byte, error) {
+	first := int(index) * tile.FullWidth //nolint:gosec // in memory
+	if first+width > len(l.Entries) {
+		return nil, fmt.Errorf("no bundle %d of width %d", index, width)
+	}
+	return l.Entries[first : first+width], nil
+}
+
+// File returns a file by its hash.
+func (l *Log) File(_ context.Context, sum [sha256.Size]byte) ([]byte, error) {
+	if f, ok := l.Files[sum]; ok {
+		return f, nil
+	}
+	return nil, fmt.Errorf("no file %x", sum)
+}
+
+// Bundled returns the first files of the entries of a bundle.
+func (l *Log) Bundled(index uint64, width int) ([][]byte, error) {
+	entries, err := l.Bundle(context.Background(), index, width)
+	if err != nil {
+		return nil, err
+	}
+	return entry.ParseFiles(entry.Bundled(entries, func(f entry.File) []byte { return l.Files[f.Sum] }), width)
+}

@@ -1,0 +1,333 @@
+package mirror
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/cityproof/cityproof/internal/checkpoint"
+	"github.com/cityproof/cityproof/internal/declaration"
+	"github.com/cityproof/cityproof/internal/entry"
+	"github.com/cityproof/cityproof/internal/mirrorstore"
+	"github.com/cityproof/cityproof/internal/proof"
+	"github.com/cityproof/cityproof/internal/tile"
+)
+
+// Source is a place where a log's files lie: the city's node or another mirror. *client.LogReader is one.
+type Source interface {
+	tile.Source
+	// Bundle returns the first width entries of an entry bundle.
+	Bundle(ctx context.Context, index uint64, width int) ([][]byte, error)
+	// File returns what an entry commits to, by its SHA-256.
+	File(ctx context.Context, sum [sha256.Size]byte) ([]byte, error)
+	// Files returns the first files of the entries of a bundle, nil for those that it has not. It may give fewer than it has.
+	Files(ctx context.Context, index uint64, width int) ([][]byte, error)
+	// String names the place for a person.
+	String() string
+}
+
+// Publisher finds the key of an id that may sign the leaf at index of a log.
+type Publisher func(id declaration.KeyID, index uint64) (ed25519.PublicKey, bool)
+
+const (
+	// chunkBundles is how many bundles are proven and written at once: at most 4,096 entries.
+	chunkBundles = 16
+	// maxChunkBytes bounds a chunk in memory; one that would be larger ends earlier.
+	maxChunkBytes = 32 << 20
+	// fetches is how many files are asked of a source at once.
+	fetches = 8
+)
+
+// Follow brings a copy up to a head that the log's keys have signed, which the caller has verified. It takes what it can
+// from the first source, and from the next what that one lacks. What was proven before an error stays.
+func Follow(ctx context.Context, log *mirrorstore.Log, store *mirrorstore.Store, head checkpoint.Checkpoint, by Publisher, sources []Source) error {
+	var errs []error
+	for _, src := range sources {
+		f := &follower{log: log, store: store, head: head, by: by, src: src}
+		err := f.run(ctx)
+		if err == nil {
+			return nil
+		}
+		if errs = append(errs, fmt.Errorf("%s: %w", src, err)); ctx.Err() != nil {
+			break
+		}
+	}
+	return fmt.Errorf("mirroring %s: %w", head.Origin, errors.Join(errs...))
+}
+
+// follower takes a log from one source.
+type follower struct {
+	log   *mirrorstore.Log
+	store *mirrorstore.Store
+	head  checkpoint.Checkpoint
+	by    Publisher
+	src   Source
+}
+
+// ErrRewritten says that what is stored does not lead to a head that the log signed: one of the two histories is another.
+var ErrRewritten = errors.New("the log signed another history than the one that is mirrored")
+
+func (f *follower) run(ctx context.Context) error {
+	for {
+		size, root := f.log.Head()
+		if size >= f.head.Size {
+			if size > f.head.Size {
+				var err error
+				if root, err = tile.Root(ctx, f.log, f.head.Size); err != nil {
+					return err
+				}
+			}
+			if root != f.head.Root {
+				return ErrRewritten
+			}
+			return f.fill(ctx)
+		}
+		if err := f.chunk(ctx, size); err != nil {
+			return err
+		}
+	}
+}
+
+// chunk fetches, checks, proves and stores what comes next.
+func (f *follower) chunk(ctx context.Context, size uint64) error {
+	read, err := f.fetch(ctx, size)
+	if err != nil {
+		return err
+	}
+	c := &mirrorstore.Chunk{First: size}
+	for _, r := range read {
+		c.Entries = append(c.Entries, r.entry)
+	}
+	if err := f.prove(ctx, size, c.Entries); err != nil {
+		return err
+	}
+	seen := map[[sha256.Size]byte]bool{}
+	for i, r := range read {
+		index := size + uint64(i)
+		for _, file := range r.files {
+			switch {
+			case seen[file.Sum]:
+			case r.got != nil && sha256.Sum256(r.got) == file.Sum:
+				c.Files = append(c.Files, r.got)
+			default:
+				have, err := f.store.HasBody(file.Sum)
+				if err != nil {
+					return err
+				}
+				if !have {
+					c.Absent = append(c.Absent, mirrorstore.Absent{Index: index, Sum: file.Sum})
+				}
+			}
+			seen[file.Sum] = true
+		}
+		if r.erases != nil {
+			c.Erased = append(c.Erased, mirrorstore.Erasure{Notice: index, Sum: *r.erases})
+		}
+	}
+	return f.log.Append(c)
+}
+
+// prove shows that the entries continue what is stored and lead to the head.
+func (f *follower) prove(ctx context.Context, size uint64, entries [][]byte) error {
+	leaves := make([]proof.Hash, len(entries))
+	each(len(entries), func(i int) { leaves[i] = proof.LeafHash(entries[i]) })
+	root, grown := f.log.RootWith(leaves), size+uint64(len(entries))
+	if grown == f.head.Size {
+		if root != f.head.Root {
+			return errNotThere
+		}
+		return nil
+	}
+	path, err := tile.ConsistencyProof(ctx, f.src, grown, f.head.Size)
+	if err != nil {
+		return err
+	}
+	if err := proof.VerifyConsistency(grown, f.head.Size, root, f.head.Root, path); err != nil {
+		return fmt.Errorf("%w: %w", errNotThere, err)
+	}
+	return nil
+}
+
+var errNotThere = errors.New("its entries do not lead to the head that the log signed")
+
+// read is an entry with what it commits to.
+type read struct {
+	entry  []byte
+	files  []entry.File
+	got    []byte             // the first file, where the source gave it
+	erases *[sha256.Size]byte // the body that a notice erases
+}
+
+// fetch reads the bundles that follow on size, and their files, and judges each entry.
+func (f *follower) fetch(ctx context.Context, size uint64) ([]read, error) {
+	first := size / tile.FullWidth
+	last := min(first+chunkBundles-1, (f.head.Size-1)/tile.FullWidth)
+	bundles := make([][]read, last-first+1)
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(fetches)
+	for i := range bundles {
+		g.Go(func() (err error) {
+			bundles[i], err = f.bundle(ctx, first+uint64(i), size) //nolint:gosec // an index
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	bytes := 0
+	for i, b := range bundles {
+		for _, r := range b {
+			bytes += len(r.entry) + len(r.got)
+		}
+		if bytes > maxChunkBytes {
+			bundles = bundles[:i+1]
+			break
+		}
+	}
+	return slices.Concat(bundles...), nil
+}
+
+// bundle reads one bundle from entry size on.
+func (f *follower) bundle(ctx context.Context, index, size uint64) ([]read, error) {
+	first := index * tile.FullWidth
+	width := int(min(tile.FullWidth, f.head.Size-first))
+	entries, err := f.src.Bundle(ctx, index, width)
+	if err != nil {
+		return nil, err
+	}
+	files, err := f.src.Files(ctx, index, width)
+	if err != nil || len(files) > width {
+		files = nil // each is asked for by itself
+	}
+	skip := 0
+	if size > first {
+		skip = int(size - first) //nolint:gosec // less than a bundle
+	}
+	out := make([]read, width-skip)
+	for i := range out {
+		at := skip + i
+		out[i] = f.judge(first+uint64(at), entries[at])
+		if len(out[i].files) == 0 {
+			continue
+		}
+		want := out[i].files[0]
+		if at < len(files) && files[at] != nil && sha256.Sum256(files[at]) == want.Sum {
+			out[i].got = files[at]
+		} else if out[i].got, err = f.file(ctx, want.Sum); err != nil {
+			return nil, err
+		}
+		if out[i].got != nil {
+			out[i].erases = erasedBy(out[i].got)
+		}
+	}
+	return out, nil
+}
+
+// file gets a file by itself; nil where the source does not have it.
+func (f *follower) file(ctx context.Context, sum [sha256.Size]byte) ([]byte, error) {
+	if have, err := f.store.Body(sum); err == nil {
+		return have, nil
+	}
+	b, err := f.src.File(ctx, sum)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil || sha256.Sum256(b) != sum {
+		return nil, nil //nolint:nilerr // absent is what the caller notes
+	}
+	return b, nil
+}
+
+// judge reads an entry. One that is no entry, or signed by nobody who may, commits to nothing that counts; it belongs to the
+// log all the same, and is kept.
+func (f *follower) judge(index uint64, b []byte) read {
+	r := read{entry: b}
+	e, err := entry.Parse(b)
+	if err != nil {
+		return r
+	}
+	if e.Kind == entry.Statement {
+		by := func(id declaration.KeyID) (ed25519.PublicKey, bool) { return f.by(id, index) }
+		if e.Signed.Envelope.Verify(by) != nil {
+			return r
+		}
+	}
+	r.files = e.Files
+	return r
+}
+
+// erasedBy returns the hash of the body that a body, if it is an erasure notice, speaks of.
+func erasedBy(b []byte) *[sha256.Size]byte {
+	body, err := declaration.ParseBody(b)
+	if err != nil {
+		return nil
+	}
+	sum := body.GetNotice().GetErasure().GetBodySha256()
+	if len(sum) != sha256.Size {
+		return nil
+	}
+	return (*[sha256.Size]byte)(sum)
+}
+
+// maxAbsent is how many missing files are asked for again at a time.
+const maxAbsent = 1000
+
+// fill asks once more for what was absent. What is still absent and not erased keeps the head from being complete.
+func (f *follower) fill(ctx context.Context) error {
+	absent, err := f.log.Absent(maxAbsent)
+	if err != nil || len(absent) == 0 {
+		return err
+	}
+	var files [][]byte
+	still := 0
+	for _, a := range absent {
+		b, err := f.file(ctx, a.Sum)
+		if err != nil {
+			return err
+		}
+		if b == nil {
+			if a.Index < f.head.Size {
+				still++
+			}
+			continue
+		}
+		files = append(files, b)
+	}
+	if err := f.log.Found(files, absent); err != nil {
+		return err
+	}
+	if still > 0 {
+		return fmt.Errorf("%w: %d", ErrIncomplete, still)
+	}
+	return nil
+}
+
+// ErrIncomplete says that bodies are missing that no notice in the log erased.
+var ErrIncomplete = errors.New("bodies are missing")
+
+// each calls f for 0 to n−1, on all cores where there are many.
+func each(n int, f func(i int)) {
+	workers := runtime.GOMAXPROCS(0)
+	if n < 64 || workers == 1 {
+		for i := range n {
+			f(i)
+		}
+		return
+	}
+	var g errgroup.Group
+	for w := range workers {
+		g.Go(func() error {
+			for i := w; i < n; i += workers {
+				f(i)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // f reports through what it closes over
+}

@@ -1,0 +1,159 @@
+package mirror
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+
+	"github.com/cityproof/cityproof/internal/checkpoint"
+	"github.com/cityproof/cityproof/internal/mirrorstore"
+	"github.com/cityproof/cityproof/internal/peerstore"
+	"github.com/cityproof/cityproof/internal/proof"
+	"github.com/cityproof/cityproof/internal/tile"
+	"github.com/cityproof/cityproof/internal/witness"
+)
+
+// Label sets a mirror's heads apart from the witness's in one store.
+const Label = "cityproof/mirror/v1"
+
+// Log is what a mirror knows of a log that it keeps.
+type Log struct {
+	witness.Log
+	Publisher Publisher
+	// Sources are where it is fetched from, the best first.
+	Sources []Source
+}
+
+// Logs finds the logs that are mirrored; it is asked anew each time.
+type Logs interface {
+	Mirrored(origin string) (Log, bool)
+}
+
+// Options of New. Store, Heads, Signer and Logs are required.
+type Options struct {
+	Store  *mirrorstore.Store
+	Heads  *peerstore.Store   // of what was cosigned; outside backups
+	Signer *checkpoint.Signer // of TypeEd25519Cosignature
+	Logs   Logs
+	// Ready returns why nothing may be signed now. Default: nil.
+	Ready func() error
+	// Conflict is told of two notes of one size with two roots, both signed by the log. Default: nobody is told.
+	Conflict func(cosigned, shown []byte)
+}
+
+// Mirror keeps logs. It is safe for concurrent use.
+type Mirror struct {
+	*witness.Witness // cosigns what is held, by the rules of a witness
+	opts             Options
+}
+
+// New returns a mirror.
+func New(opts Options) (*Mirror, error) {
+	m := &Mirror{opts: opts}
+	var err error
+	m.Witness, err = witness.New(witness.Options{
+		Logs: asWitnessed{opts.Logs}, Store: opts.Heads, Signer: opts.Signer, Ready: opts.Ready, Label: Label, Hold: m.hold, Conflict: opts.Conflict,
+	})
+	return m, err
+}
+
+type asWitnessed struct{ logs Logs }
+
+// Log implements witness.Logs.
+func (l asWitnessed) Log(origin string) (witness.Log, bool) {
+	log, ok := l.logs.Mirrored(origin)
+	return log.Log, ok
+}
+
+// hold brings the copy of a log up to a head that the log signed, bodies included.
+func (m *Mirror) hold(ctx context.Context, c checkpoint.Checkpoint) error {
+	known, ok := m.opts.Logs.Mirrored(c.Origin)
+	if !ok {
+		return errUnknown
+	}
+	log, err := m.opts.Store.Log(sha256.Sum256([]byte(c.Origin)))
+	if err != nil {
+		return err
+	}
+	return Follow(ctx, log, m.opts.Store, c, known.Publisher, known.Sources)
+}
+
+var errUnknown = errors.New("the log is not mirrored here")
+
+// Follow brings the copy of a log up to the newest head that a source shows and the log signed, and cosigns it.
+func (m *Mirror) Follow(ctx context.Context, origin string) error {
+	known, ok := m.opts.Logs.Mirrored(origin)
+	if !ok {
+		return errUnknown
+	}
+	var errs []error
+	for _, src := range known.Sources {
+		err := m.follow(ctx, origin, known, src)
+		if err == nil {
+			return nil
+		}
+		errs = append(errs, err)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Checkpointer is a source that shows a head.
+type Checkpointer interface {
+	Checkpoint(ctx context.Context) ([]byte, error)
+}
+
+func (m *Mirror) follow(ctx context.Context, origin string, known Log, src Source) error {
+	shows, ok := src.(Checkpointer)
+	if !ok {
+		return fmt.Errorf("%s shows no head", src)
+	}
+	note, err := shows.Checkpoint(ctx)
+	if err != nil {
+		return err
+	}
+	v, err := checkpoint.Verify(note, known.Keys, nil)
+	if err != nil {
+		return err
+	}
+	head := v.Checkpoint
+	if head.Origin != origin {
+		return fmt.Errorf("%s shows the log %s", src, head.Origin)
+	}
+	cosigned, root, err := m.cosigned(origin)
+	if err != nil || head.Size < cosigned || head.Size == cosigned && head.Root == root {
+		return err // nothing new
+	}
+	if err := m.hold(ctx, head); err != nil {
+		return err
+	}
+	r := witness.Request{Old: cosigned, Note: note}
+	if cosigned > 0 && cosigned < head.Size {
+		log, err := m.opts.Store.Log(sha256.Sum256([]byte(origin)))
+		if err != nil {
+			return err
+		}
+		if r.Proof, err = tile.ConsistencyProof(ctx, log, cosigned, head.Size); err != nil {
+			return err
+		}
+	}
+	_, err = m.AddCheckpoint(ctx, r.Format())
+	return err
+}
+
+// cosigned is the head that was cosigned last.
+func (m *Mirror) cosigned(origin string) (size uint64, root proof.Hash, err error) {
+	note, ok, err := m.Checkpoint(sha256.Sum256([]byte(origin)))
+	if err != nil || !ok {
+		return 0, proof.EmptyRoot(), err
+	}
+	n, err := checkpoint.ParseNote(note)
+	if err != nil {
+		return 0, root, err
+	}
+	c, err := checkpoint.ParseCheckpoint(n.Text)
+	return c.Size, c.Root, err
+}

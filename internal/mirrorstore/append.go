@@ -1,0 +1,181 @@
+package mirrorstore
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/cityproof/cityproof/internal/bodystore"
+	"github.com/cityproof/cityproof/internal/proof"
+	"github.com/cityproof/cityproof/internal/tile"
+)
+
+// Chunk is what follows on what is stored.
+type Chunk struct {
+	First   uint64 // index of the first entry
+	Entries [][]byte
+	// Files are the bodies and other files that the entries commit to.
+	Files [][]byte
+	// Absent are those that were not to be had.
+	Absent []Absent
+	// Erased are the bodies that notices among the entries speak of.
+	Erased []Erasure
+}
+
+// Absent is a file that an entry commits to and that nobody gave.
+type Absent struct {
+	Index uint64
+	Sum   [sha256.Size]byte
+}
+
+// Erasure is what an erasure notice says.
+type Erasure struct {
+	Notice uint64 // index of the notice
+	Sum    [sha256.Size]byte
+}
+
+// RootWith returns the root that the log would have after more leaves.
+func (l *Log) RootWith(leaves []proof.Hash) proof.Hash {
+	l.mu.RLock()
+	edge := l.edge.Clone()
+	l.mu.RUnlock()
+	for _, h := range leaves {
+		edge.Append(h)
+	}
+	return edge.Root()
+}
+
+// ErrMoved says that the log has grown since a chunk was made for it.
+var ErrMoved = errors.New("the mirrored log has grown meanwhile")
+
+// Append stores a chunk, durably, all or nothing. Chunks of one log come one after the other.
+func (l *Log) Append(c *Chunk) error {
+	leaves := make([]proof.Hash, len(c.Entries))
+	for i, e := range c.Entries {
+		leaves[i] = proof.LeafHash(e)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.edge.Size() != c.First {
+		return ErrMoved
+	}
+	edge := l.edge.Clone()
+	b := l.store.db.NewBatch()
+	defer b.Close() // its error is Commit's
+	partial := append([]byte(nil), l.partial...)
+	for i, e := range c.Entries {
+		var err error
+		if partial, err = tile.AppendEntry(partial, e); err != nil {
+			return fmt.Errorf("mirroring: %w", err)
+		}
+		for _, full := range edge.Append(leaves[i]) {
+			if err := b.Set(l.tileKey(full.ID.Level, full.ID.Index), tile.AppendTile(nil, full.Hashes), nil); err != nil {
+				return fmt.Errorf("mirroring: %w", err)
+			}
+		}
+		if edge.Size()%tile.FullWidth == 0 {
+			if err := b.Set(l.numbered(kindEntries, edge.Size()/tile.FullWidth-1), partial, nil); err != nil {
+				return fmt.Errorf("mirroring: %w", err)
+			}
+			partial = partial[:0]
+		}
+	}
+	if err := l.stage(b, c, edge.Size(), partial); err != nil {
+		return fmt.Errorf("mirroring: %w", err)
+	}
+	if err := l.store.db.Commit(b); err != nil {
+		return fmt.Errorf("mirroring: %w", err)
+	}
+	l.edge, l.partial = edge, partial
+	return nil
+}
+
+// stage writes what a chunk has beside entries and tiles.
+func (l *Log) stage(b *pebble.Batch, c *Chunk, size uint64, partial []byte) error {
+	if err := b.Set(l.key(kindEdge), append(binary.BigEndian.AppendUint64(nil, size), partial...), nil); err != nil {
+		return err
+	}
+	for _, f := range c.Files {
+		if _, err := bodystore.StageBody(b, f); err != nil {
+			return err
+		}
+	}
+	for _, a := range c.Absent {
+		if err := b.Set(l.absentKey(a), nil, nil); err != nil {
+			return err
+		}
+	}
+	for _, e := range c.Erased {
+		if err := b.Set(l.key(kindErased, e.Sum[:]...), binary.BigEndian.AppendUint64(nil, e.Notice), nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *Log) absentKey(a Absent) []byte {
+	return binary.BigEndian.AppendUint64(l.key(kindAbsent, a.Sum[:]...), a.Index)
+}
+
+// ErasedBy returns the index of the notice in this log that erased a body.
+func (l *Log) ErasedBy(sum [sha256.Size]byte) (notice uint64, ok bool, err error) {
+	v, err := l.store.db.Get(l.key(kindErased, sum[:]...))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return 0, false, nil
+	}
+	if err != nil || len(v) != 8 {
+		return 0, false, errors.Join(err, fmt.Errorf("%d bytes for an erasure", len(v)))
+	}
+	return binary.BigEndian.Uint64(v), true, nil
+}
+
+// Absent returns the files, at most max, that entries of the log commit to, that are not stored, and that no notice erased.
+func (l *Log) Absent(limit int) (out []Absent, err error) {
+	prefix := l.key(kindAbsent)
+	it, err := l.store.db.Reader().NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: l.key(kindAbsent + 1)})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, it.Close()) }()
+	for it.First(); it.Valid() && len(out) < limit; it.Next() {
+		rest := it.Key()[len(prefix):]
+		if len(rest) != sha256.Size+8 {
+			return nil, fmt.Errorf("key %x is damaged", it.Key())
+		}
+		a := Absent{Sum: [sha256.Size]byte(rest), Index: binary.BigEndian.Uint64(rest[sha256.Size:])}
+		_, erased, err := l.ErasedBy(a.Sum)
+		if err != nil {
+			return nil, err
+		}
+		if !erased {
+			out = append(out, a)
+		}
+	}
+	return out, it.Error()
+}
+
+// Found stores files that were absent.
+func (l *Log) Found(files [][]byte, absent []Absent) error {
+	b := l.store.db.NewBatch()
+	defer b.Close() // its error is Commit's
+	have := map[[sha256.Size]byte]bool{}
+	for _, f := range files {
+		sum, err := bodystore.StageBody(b, f)
+		if err != nil {
+			return fmt.Errorf("mirroring: %w", err)
+		}
+		have[sum] = true
+	}
+	for _, a := range absent {
+		if !have[a.Sum] {
+			continue
+		}
+		if err := b.Delete(l.absentKey(a), nil); err != nil {
+			return fmt.Errorf("mirroring: %w", err)
+		}
+	}
+	return l.store.db.Commit(b)
+}

@@ -1,0 +1,7 @@
+// Package mirrorstore keeps full copies of other cities' logs: entries, tiles and
+// bodies of all of them in one database, so that thirty logs cost the memory of one.
+// FORMAT.md shows the keys.
+//
+// It stores what it is given, whole chunks at a time, and computes the tree itself.
+// That a chunk belongs to a log which somebody signed, the caller has proven.
+package mirrorstore

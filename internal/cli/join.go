@@ -31,6 +31,7 @@ type joiner struct {
 	publishers, keys        []string
 	threshold               uint32
 	passphraseFile, address string
+	http                    string
 }
 
 func (a *App) joinRequest() *cobra.Command {
@@ -59,6 +60,7 @@ Hand the file to the secretariat, or to who holds the founding. Nothing in it is
 	f.StringVar(&j.operator, "operator", "", "member id of who runs the machine (default: your own)")
 	f.StringVar(&j.region, "region", "", "the secretariat's code of your region")
 	f.StringVar(&j.address, "grpc", "", "host:port of gRPC as others reach it (default: grpc.public of the configuration)")
+	f.StringVar(&j.http, "http", "", "`URL` at which others reach the node (default: url of the configuration)")
 	f.StringArrayVar(&j.publishers, "publisher", nil, "an officer, as `LABEL=PUBLIC KEY` (repeat for more)")
 	f.Uint32Var(&j.threshold, "publish-threshold", 0, "how many officers must sign your city's later requests (default 1)")
 	f.StringVar(&j.recovery, "recovery", "", "public half of the recovery `key`, which stays offline")
@@ -235,7 +237,7 @@ func (j *joiner) entry(m config.Member, cfg *config.Config) (*registryv1.Member,
 	e := &registryv1.Member{
 		Id: &m.City, Name: &j.name, Kind: kind.Enum(), Country: proto.String(strings.ToUpper(m.City[:2])),
 		Operator: proto.String(cmp.Or(j.operator, m.City)), Origin: &origin,
-		Http: proto.String(strings.TrimSuffix(m.URL, "/")), Grpc: proto.String(cmp.Or(j.address, cfg.GRPC.Public)),
+		Http: proto.String(strings.TrimSuffix(cmp.Or(j.http, m.URL), "/")), Grpc: proto.String(cmp.Or(j.address, cfg.GRPC.Public)),
 	}
 	if j.region != "" {
 		e.Region = &j.region

@@ -41,7 +41,9 @@ NAME.pending and is sent again, byte for byte.`,
 type publisher struct {
 	connection
 	keyFlags
-	yes bool
+	yes      bool
+	final    bool
+	finality finality
 
 	client *client.Client
 	key    *signingkey.Key
@@ -52,6 +54,8 @@ func (p *publisher) flags(cmd *cobra.Command) {
 	p.connection.flags(cmd)
 	p.keyFlags.flags(cmd)
 	cmd.Flags().BoolVar(&p.yes, "yes", false, "do not ask before publishing")
+	cmd.Flags().BoolVar(&p.final, "final", false, "wait until committee and mirrors have cosigned, and put that into the receipts")
+	p.finality.flags(cmd)
 }
 
 // runPublish is what every publishing verb does once it is told where to find what
@@ -97,6 +101,8 @@ type job struct {
 	*source
 	left *pending       // what an earlier run has signed; nil: nothing
 	rest []*draft.Draft // what is still to be signed
+
+	receipts []string // files that were written
 }
 
 func (j *job) pendingFile() string { return j.name + ".pending" }
@@ -246,7 +252,14 @@ func (a *App) sendAll(ctx context.Context, p *publisher, jobs []*job) error {
 		}
 		a.say("Receipt %s", j.name+".receipt")
 	}
-	return nil
+	if !p.final {
+		return nil
+	}
+	var files []string
+	for _, j := range jobs {
+		files = append(files, j.receipts...)
+	}
+	return a.finalise(ctx, p.client, &p.finality, files)
 }
 
 // explain shows a node's word on the rules at the lines of the file.

@@ -152,6 +152,7 @@ func writeReceipts(j *job, signed *pending, placed []client.Placed) error {
 		if err := writeFile(path, b); err != nil {
 			return fmt.Errorf("writing receipt: %w", err)
 		}
+		j.receipts = append(j.receipts, path)
 	}
 	return nil
 }

@@ -31,6 +31,7 @@ about: --entry FILE, and --body FILE for what the entry commits to.`,
 		Args: cobra.MinimumNArgs(1),
 	}
 	cmd.Flags().StringVar(&v.trust, "trust", "", "trust `file` (default: trust.json of your settings)")
+	cmd.Flags().StringVar(&v.root, "root", "", "root.json of the alliance, instead of a trust file: the quorum must have signed too")
 	cmd.Flags().StringVar(&v.entry, "entry", "", "`file` with the entry that a bare proof is about")
 	cmd.Flags().StringVar(&v.body, "body", "", "`file` with the body that the entry commits to")
 	cmd.Flags().BoolVar(&v.asJSON, "json", false, "print JSON")
@@ -39,8 +40,8 @@ about: --entry FILE, and --body FILE for what the entry commits to.`,
 }
 
 type verifier struct {
-	trust, entry, body string
-	asJSON             bool
+	trust, root, entry, body string
+	asJSON                   bool
 }
 
 // verified is what was found about one file.
@@ -71,7 +72,7 @@ func (a *App) runVerify(v *verifier, files []string) error {
 	if (v.entry != "" || v.body != "") && len(files) != 1 {
 		return usage(errors.New("--entry and --body belong to one proof"), "check one proof at a time")
 	}
-	trust, err := a.needTrust(v.trust)
+	check, err := a.checker(v)
 	if err != nil {
 		return err
 	}
@@ -82,7 +83,7 @@ func (a *App) runVerify(v *verifier, files []string) error {
 		if err != nil {
 			return err
 		}
-		res := judgeReceipt(file, r, trust, v.entry != "" && v.body == "")
+		res := judgeReceipt(file, r, check, v.entry != "" && v.body == "")
 		all = append(all, res)
 		if graver(res.code, worst.code) {
 			worst = res
@@ -104,6 +105,19 @@ func (a *App) runVerify(v *verifier, files []string) error {
 	}
 	what := map[int]string{exitFalse: "verification failed: %s", exitUnknown: "could not tell: %s"}[worst.code]
 	return &hinted{err: fmt.Errorf(what, worst.File), hint: worst.hint, code: worst.code}
+}
+
+// checker verifies by a trust file, or by the root of an alliance.
+func (a *App) checker(v *verifier) (func(*receipt.Receipt) (*receipt.Verdict, error), error) {
+	if v.root == "" {
+		trust, err := a.needTrust(v.trust)
+		return func(r *receipt.Receipt) (*receipt.Verdict, error) { return receipt.Verify(r, trust) }, err
+	}
+	if v.trust != "" || v.entry != "" {
+		return nil, usage(errors.New("--root goes with a receipt, and without --trust"), "a receipt of an alliance has its authority inside")
+	}
+	first, err := a.firstRoot(v.root)
+	return func(r *receipt.Receipt) (*receipt.Verdict, error) { return receipt.VerifyIn(r, first) }, err
 }
 
 // graver reports whether exit code a says more than b: something false outweighs
@@ -168,12 +182,12 @@ func readLimited(file string, limit int64) ([]byte, error) {
 
 // judgeReceipt verifies one receipt. bodyless says that nobody claims anything about
 // the body: a bare proof without --body.
-func judgeReceipt(file string, r *toVerify, trust *receipt.Trust, bodyless bool) *verified {
+func judgeReceipt(file string, r *toVerify, check func(*receipt.Receipt) (*receipt.Verdict, error), bodyless bool) *verified {
 	out := &verified{File: file, Verdict: "true", Claims: []receipt.Claim{}}
 	err := r.unread
 	if err == nil {
 		var v *receipt.Verdict
-		v, err = receipt.Verify(r.Receipt, trust)
+		v, err = check(r.Receipt)
 		out.fill(v)
 	}
 	var untold *receipt.CouldNotTellError

@@ -14,6 +14,7 @@ const (
 	ClaimCity       = "city"       // by the log's owner
 	ClaimBody       = "body"       // the body is what was signed
 	ClaimWitness    = "witness"    // others have seen the same log
+	ClaimAuthority  = "authority"  // who says whose keys count
 )
 
 // FalseError says that a claim was checked and does not hold: verification failed

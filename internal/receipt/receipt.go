@@ -14,7 +14,7 @@ import (
 
 // MaxFile is the most bytes of a receipt file. Newlines and quotes of the proof
 // take two bytes each in JSON.
-const MaxFile = declaration.MaxEntry + declaration.MaxBody + 2*proof.MaxProofSize + 64
+const MaxFile = declaration.MaxEntry + declaration.MaxBody + 2*proof.MaxProofSize + 128
 
 // Receipt is what a receipt file holds. Nothing in it is verified.
 type Receipt struct {
@@ -23,6 +23,9 @@ type Receipt struct {
 	// Body is the body that the statement commits to, byte for byte; nil if it is
 	// not in the file, because it was erased.
 	Body []byte
+	// Authority says, in an alliance, by which epoch the receipt is to be judged; nil if
+	// the receipt does not say that its head is final.
+	Authority *Authority
 	// Proof says where in the log the statement stands, under which checkpoint.
 	Proof *proof.TLogProof
 }
@@ -40,6 +43,7 @@ func New(envelope, body []byte, index uint64, path []proof.Hash, checkpoint []by
 const (
 	statementPrefix = `{"statement":`
 	bodyPrefix      = `"body":`
+	authorityPrefix = `"authority":`
 	proofPrefix     = `"tlog_proof":`
 )
 
@@ -75,6 +79,16 @@ func parse(b []byte) (*Receipt, error) {
 	if bytes.HasPrefix(b, []byte(bodyPrefix)) {
 		if r.Body, b, ok = cutLine(b, bodyPrefix, ","); !ok {
 			return nil, notOurs("the second line is not the body")
+		}
+	}
+	if bytes.HasPrefix(b, []byte(authorityPrefix)) {
+		var text []byte
+		if text, b, ok = cutLine(b, authorityPrefix, ","); !ok {
+			return nil, notOurs("the line of the authority is cut")
+		}
+		var err error
+		if r.Authority, err = parseAuthority(text); err != nil {
+			return nil, err
 		}
 	}
 	text, rest, ok := cutLine(b, proofPrefix, "}")
@@ -122,7 +136,7 @@ func cutLine(b []byte, prefix, suffix string) (value, rest []byte, ok bool) {
 }
 
 // unknownMember returns the first member of a JSON object that no receipt of ours
-// has, for example the "authority" of receipts in an alliance.
+// has, for example an "authority" of a later epoch.
 func unknownMember(b []byte) (string, bool) {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(b, &members) != nil {
@@ -130,7 +144,7 @@ func unknownMember(b []byte) (string, bool) {
 	}
 	var unknown []string
 	for key := range members {
-		if key != "statement" && key != "body" && key != "tlog_proof" {
+		if key != "statement" && key != "body" && key != "tlog_proof" && (key != "authority" || string(members[key]) != foundingText) {
 			unknown = append(unknown, key)
 		}
 	}
@@ -150,6 +164,9 @@ func (r *Receipt) Format() ([]byte, error) {
 	b = append(append(append(b, statementPrefix...), r.Statement...), ",\n"...)
 	if r.Body != nil {
 		b = append(append(append(b, bodyPrefix...), r.Body...), ",\n"...)
+	}
+	if r.Authority != nil {
+		b = append(append(append(b, authorityPrefix...), foundingText...), ",\n"...)
 	}
 	b = canonical.AppendString(append(b, proofPrefix...), string(text))
 	b = append(b, "}\n"...)

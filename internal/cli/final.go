@@ -1,0 +1,139 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cityproof/cityproof/internal/client"
+	"github.com/cityproof/cityproof/internal/receipt"
+	"github.com/cityproof/cityproof/internal/roster"
+	"github.com/cityproof/cityproof/internal/shorthand"
+)
+
+// finalPoll is how often a node is asked whether a head is final.
+const finalPoll = 250 * time.Millisecond
+
+// finality is how long to wait for which quorum.
+type finality struct {
+	decision
+	wait time.Duration
+}
+
+func (f *finality) flags(cmd *cobra.Command) {
+	f.registryFlags(cmd)
+	cmd.Flags().DurationVar(&f.wait, "wait", time.Minute, "how long to wait for the quorum")
+}
+
+func (a *App) final() *cobra.Command {
+	var f finality
+	var conn connection
+	cmd := &cobra.Command{
+		Use:   "final FILE.receipt…",
+		Short: "Get the final form of receipts: with the cosignatures of committee and mirrors",
+		Long: `A receipt is final once the log's committee and two mirrors have cosigned a head that
+covers it: then no city can take it back without many others lying too. This asks the
+city's node for that head, checks it, and puts it into the files. publish --final does
+the same at once.`,
+		Args:    cobra.MinimumNArgs(1),
+		Example: "  cityproof final plaza-cameras.receipt --node https://kanaalstad.example",
+	}
+	conn.flags(cmd)
+	f.flags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, files []string) error {
+		ws, err := findWorkspace(conn.workspace, ".")
+		if err != nil {
+			return err
+		}
+		c, err := a.dial(cmd.Context(), conn, shorthand.Workspace{Node: ws.Node, City: ws.City})
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		return a.finalise(cmd.Context(), c, &f, files)
+	}
+	return cmd
+}
+
+// finalise waits until receipts are final and rewrites their files.
+func (a *App) finalise(ctx context.Context, c *client.Client, f *finality, files []string) error {
+	st, _, err := a.follow(ctx, &f.decision)
+	if err != nil {
+		return err
+	}
+	m := st.Roster.ByOrigin(c.Known().Origin)
+	if m == nil {
+		return refused(fmt.Errorf("the log %s is of no member of %s", c.Known().Origin, line(st.Roster.Root().Terms.Name)), "is this the right root.json?")
+	}
+	ctx, cancel := context.WithTimeout(ctx, f.wait)
+	defer cancel()
+	begun := a.Now()
+	report, end := a.progress("waiting for the quorum")
+	defer end()
+	var by *roster.FinalBy
+	for i, file := range files {
+		if by, err = a.finaliseOne(ctx, c, st.Roster, m, file); err != nil {
+			end()
+			return err
+		}
+		report(uint64(i+1), uint64(len(files)))
+	}
+	end()
+	a.say("Final after %v: witnesses %v and mirrors %v vouch for it.", a.Now().Sub(begun).Round(100*time.Millisecond), by.Witnesses, by.Mirrors)
+	if n := st.Roster.Epoch().Number; n > 0 {
+		a.note("The receipts carry no authority yet for epoch %d: verify --root can't judge them offline, audit can.", n)
+	}
+	return nil
+}
+
+func (a *App) finaliseOne(ctx context.Context, c *client.Client, r *roster.Roster, m *roster.Member, file string) (*roster.FinalBy, error) {
+	b, err := readLimited(file, receipt.MaxFile)
+	if err != nil {
+		return nil, err
+	}
+	old, err := receipt.Parse(b)
+	if err != nil {
+		return nil, err
+	}
+	by, rec, err := a.untilFinal(ctx, c, r, m, old.Proof.Index)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	if string(rec.Envelope) != string(old.Statement) {
+		return nil, refused(fmt.Errorf("%s: entry %d is another statement now", file, old.Proof.Index), "keep the receipt: it may prove that the log was rewritten; show it to other cities")
+	}
+	now := receipt.New(old.Statement, old.Body, rec.Index, rec.Path, rec.Checkpoint)
+	if r.Epoch().Number == 0 {
+		now.Authority = &receipt.Authority{}
+	}
+	if b, err = now.Format(); err != nil {
+		return nil, err
+	}
+	return by, writeFile(file, b)
+}
+
+// untilFinal asks for the receipt of an entry until a final head covers it.
+func (a *App) untilFinal(ctx context.Context, c *client.Client, r *roster.Roster, m *roster.Member, index uint64) (*roster.FinalBy, *client.Record, error) {
+	for {
+		rec, err := c.Receipt(ctx, index)
+		if err != nil {
+			return nil, nil, err
+		}
+		by, err := r.Finality(m, rec.Checkpoint)
+		if err == nil {
+			return by, rec, nil
+		}
+		if !errors.Is(err, roster.ErrNotFinal) {
+			return nil, nil, refused(err, "do not rely on this node's answer; compare with another copy of the log")
+		}
+		select {
+		case <-ctx.Done():
+			return nil, nil, unknown(fmt.Errorf("not final in time: %w", err),
+				"it is in the log, and its receipt is good; run cityproof final FILE.receipt later")
+		case <-time.After(finalPoll):
+		}
+	}
+}

@@ -75,18 +75,39 @@ func (a *App) follow(ctx context.Context, d *decision) (*follow.State, *client.L
 	if err != nil {
 		return nil, nil, refused(err, "get root.json again, by a way that you trust")
 	}
-	log, err := openLog(ctx, cmp.Or(d.at, first.Terms.Registry.URL))
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := f.Update(ctx, log.LogReader); err != nil {
+	var errs []error
+	for _, place := range registryPlaces(first, d.at) {
+		log, err := openLog(ctx, place)
+		if err == nil {
+			err = f.Update(ctx, log.LogReader)
+		}
+		if err == nil {
+			return f.State(), log.LogReader, nil
+		}
 		var fork *follow.ForkError
 		if errors.As(err, &fork) {
 			return nil, nil, refused(err, "the registry shows two histories: tell the other cities at once")
 		}
-		return nil, nil, err
+		if errs = append(errs, err); ctx.Err() != nil {
+			break
+		}
 	}
-	return f.State(), log.LogReader, nil
+	return nil, nil, unknown(errors.Join(errs...), "neither the secretariat nor a founder's mirror gives the registry; name another member's copy with --registry")
+}
+
+// registryPlaces are where the registry lies: the one named, or the secretariat's node, then the founders' mirrors.
+func registryPlaces(first *root.Root, named string) []string {
+	if named != "" {
+		return []string{named}
+	}
+	registry := first.Terms.Registry
+	places := []string{registry.URL}
+	for _, m := range first.Founders {
+		if m.Member.Origin() != registry.Origin {
+			places = append(places, fmt.Sprintf("%s/mirror/%x", m.Member.Entry.GetHttp(), sha256.Sum256([]byte(registry.Origin))))
+		}
+	}
+	return places
 }
 
 // decide makes an act of what it does, has it signed with the keys at hand, and submits it once enough have signed.

@@ -2,10 +2,9 @@ package demo
 
 import (
 	"context"
-	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/sha256"
 	"embed"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,26 +16,22 @@ import (
 	"time"
 
 	"github.com/cityproof/cityproof/internal/cli"
-	"github.com/cityproof/cityproof/internal/node"
 	"github.com/cityproof/cityproof/internal/receipt"
-	"github.com/cityproof/cityproof/internal/signingkey"
 )
 
 //go:embed samples
 var samples embed.FS
 
-// The invented city.
-const (
-	city = "nl-kanaalstad"
-	url  = "https://kanaalstad.example"
-)
-
 // Options of a demo.
 type Options struct {
 	// Dir keeps the data; empty: a temporary folder that is removed at the end.
 	Dir string
-	// Port is the first port; 0: ports that the kernel chooses.
+	// Port is the first port, of two for each node; 0: free ones.
 	Port int
+	// Cities is how many cities there are beside the secretariat; default 3.
+	Cities int
+	// ExtraLogs are verifier keys of further logs that all nodes witness.
+	ExtraLogs []string
 	// Once ends after everything was verified, instead of serving on.
 	Once bool
 	// Import lists further registers to publish, as FORMAT=FILE.
@@ -61,75 +56,36 @@ func Run(ctx context.Context, opts Options) (err error) {
 		return err
 	}
 	d := &demo{opts: opts, declarations: filepath.Join(opts.Dir, "declarations")}
-	if err = d.prepare(); err != nil {
+	if err = d.prepare(ctx); err != nil {
 		return err
 	}
-	if err = d.start(ctx); err != nil {
+	if err = d.startAll(ctx); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, d.stop()) }()
+	defer func() { err = errors.Join(err, d.stopAll()) }()
+	if err = d.describe(); err != nil {
+		return err
+	}
+	d.city = d.members[1]
 	if err := d.show(ctx); err != nil {
 		return err
 	}
 	if opts.Once {
 		return nil
 	}
-	d.tell("\nThe node goes on serving. Read its log at %s/ ; stop it with Ctrl-C.", d.process.http)
-	select {
-	case <-ctx.Done():
-		return nil
-	case <-d.process.done:
-		return errors.New("the node ended by itself")
-	}
+	d.tell("\nThe alliance goes on. Read %s's log at %s/ ; stop with Ctrl-C.", d.city.id, d.city.url())
+	return d.ended(ctx)
 }
 
 type demo struct {
 	opts         Options
 	declarations string // folder of the officer's files
-	process      *process
-	trust        string
-	fresh        bool // the folder is new: nothing is published yet
+	members      []*member
+	city         *member // that publishes
+	fresh        bool    // the folder is new: nothing is published yet
 }
 
 func (d *demo) tell(format string, args ...any) { fmt.Fprintf(d.opts.Out, format+"\n", args...) }
-
-// prepare makes the city's folder: node, officer's key, and the officer's files.
-func (d *demo) prepare() error {
-	nodeDir := filepath.Join(d.opts.Dir, "node")
-	d.trust = filepath.Join(nodeDir, "trust.json")
-	if _, err := os.Stat(filepath.Join(nodeDir, "node.yaml")); err == nil {
-		d.tell("Going on with the demo in %s.", d.opts.Dir)
-		return nil
-	}
-	d.fresh = true
-	if err := os.MkdirAll(d.opts.Dir, 0o700); err != nil {
-		return err
-	}
-	key, err := signingkey.Generate(signingkey.Publisher, "officer-1", signingkey.Ed25519)
-	if err != nil {
-		return err
-	}
-	if err = signingkey.WriteFile(d.officerKey(), key.Format()); err != nil {
-		return err
-	}
-	made, err := node.Init(node.InitOptions{
-		City: city, URL: url, Dir: nodeDir, HTTP: d.address(0), GRPC: d.address(1), Publishers: []ed25519.PublicKey{key.Public()},
-	})
-	if err != nil {
-		return err
-	}
-	d.tell("Made the node of %s, the log %s, and a key for its officer.", city, made.Origin)
-	return copySamples(d.declarations)
-}
-
-func (d *demo) officerKey() string { return filepath.Join(d.opts.Dir, "officer-1.key") }
-
-func (d *demo) address(n int) string {
-	if d.opts.Port == 0 {
-		return "127.0.0.1:0"
-	}
-	return fmt.Sprintf("127.0.0.1:%d", d.opts.Port+n)
-}
 
 func copySamples(to string) error {
 	return fs.WalkDir(samples, "samples", func(path string, e fs.DirEntry, err error) error {
@@ -148,9 +104,15 @@ func copySamples(to string) error {
 	})
 }
 
-// show does what an officer and a journalist do, in their order.
+// show does what an officer, a journalist and a liar do, in their order.
 func (d *demo) show(ctx context.Context) error {
+	for _, m := range d.members {
+		d.tell("%-15s process %d, HTTP %s, gRPC %s", m.id, m.process.cmd.Process.Pid, m.url(), m.grpc)
+	}
 	if d.fresh {
+		if err := d.record(ctx); err != nil {
+			return err
+		}
 		if err := d.publish(ctx); err != nil {
 			return err
 		}
@@ -159,27 +121,35 @@ func (d *demo) show(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.tell("\nA journalist checks all %d receipts offline, against trust.json alone:", len(receipts))
+	d.tell("\nA journalist checks all %d receipts offline, against root.json alone:", len(receipts))
 	start := time.Now()
-	if err := d.quiet(ctx, 0, slices.Concat([]string{"verify", "--trust", d.trust}, receipts)...); err != nil {
+	if err := d.quiet(ctx, slices.Concat([]string{"verify", "--root", d.rootFile()}, receipts)...); err != nil {
 		return err
 	}
-	d.tell("  all true, in %v.", time.Since(start).Round(time.Millisecond))
+	d.tell("  all true and final, in %v.", time.Since(start).Round(time.Millisecond))
 	if err := d.forge(ctx, receipts[0]); err != nil {
 		return err
 	}
 	d.tell("\nA resident fetches the report of an assessment; it is the file that was signed for:")
-	if err := d.run(ctx, 0, "show", "sluisplein-pia", "--node", d.process.http, "--trust", d.trust,
+	if err := d.run(ctx, 0, "show", "sluisplein-pia", "--node", d.city.url(), "--trust", d.city.trust(),
 		"--attachments", filepath.Join(d.opts.Dir, "files")); err != nil {
 		return err
 	}
-	d.tell("\nAnd the journalist audits the whole log, from its public files alone:")
-	return d.run(ctx, 0, "audit", d.process.http, "--trust", d.trust)
+	d.tell("\nThe journalist audits the city's whole log, from the copy that another city keeps:")
+	if err := d.run(ctx, 0, "audit", d.copyOf(d.city, d.members[2]), "--trust", d.city.trust()); err != nil {
+		return err
+	}
+	return d.showFork(ctx)
+}
+
+// copyOf is where a member's mirror serves another's log.
+func (d *demo) copyOf(m, mirror *member) string {
+	return fmt.Sprintf("%s/mirror/%x", mirror.url(), sha256.Sum256([]byte(m.origin())))
 }
 
 func (d *demo) publish(ctx context.Context) error {
-	at := []string{"--node", d.process.http, "--trust", d.trust, "--key", d.officerKey(), "--yes"}
-	d.tell("\nThe officer publishes the city's declarations:")
+	at := []string{"--node", d.city.url(), "--trust", d.city.trust(), "--key", d.city.officer(), "--root", d.rootFile(), "--yes", "--final"}
+	d.tell("\nThe officer of %s publishes the city's declarations, and waits until others have cosigned them:", d.city.id)
 	if err := d.run(ctx, 0, slices.Concat([]string{"publish", d.declarations}, at)...); err != nil {
 		return err
 	}
@@ -237,7 +207,7 @@ func (d *demo) forge(ctx context.Context, file string) error {
 		return err
 	}
 	d.tell("\nSomebody changes one letter of a receipt:")
-	err = d.run(ctx, 1, "verify", "--trust", d.trust, forged)
+	err = d.run(ctx, 1, "verify", "--root", d.rootFile(), forged)
 	return errors.Join(err, os.Remove(forged))
 }
 
@@ -248,9 +218,9 @@ func (d *demo) run(ctx context.Context, want int, args ...string) error {
 }
 
 // quiet runs it without showing anything, unless it doesn't do what it should.
-func (d *demo) quiet(ctx context.Context, want int, args ...string) error {
+func (d *demo) quiet(ctx context.Context, args ...string) error {
 	var out strings.Builder
-	if err := d.cityproof(ctx, want, &out, args); err != nil {
+	if err := d.cityproof(ctx, 0, &out, args); err != nil {
 		d.tell("%s", out.String())
 		return err
 	}
@@ -294,39 +264,4 @@ func (i *indented) Write(p []byte) (int, error) {
 		}
 	}
 	return len(p), nil
-}
-
-// Description is demo.json: where everything is, for other programs.
-type Description struct {
-	Nodes []NodeDescription `json:"nodes"`
-}
-
-// NodeDescription is one node of demo.json.
-type NodeDescription struct {
-	Name    string `json:"name"`
-	Role    string `json:"role"`
-	Origin  string `json:"origin"`
-	LogVKey string `json:"log_vkey"` // Ed25519: what any C2SP tool checks
-	HTTP    string `json:"http"`
-	GRPC    string `json:"grpc"`
-	Config  string `json:"config"`
-}
-
-func (d *demo) describe() error {
-	b, err := os.ReadFile(d.trust)
-	if err != nil {
-		return err
-	}
-	trust, err := receipt.ParseTrust(b)
-	if err != nil {
-		return err
-	}
-	out, err := json.MarshalIndent(Description{[]NodeDescription{{
-		Name: city, Role: "city", Origin: trust.Origin, LogVKey: trust.VKeys()[0],
-		HTTP: d.process.http, GRPC: d.process.grpc, Config: filepath.Join(d.opts.Dir, "node", "node.yaml"),
-	}}}, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(d.opts.Dir, "demo.json"), append(out, '\n'), 0o644) //nolint:gosec // nothing in it is secret
 }

@@ -3,33 +3,44 @@ package demo
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
-
-	"github.com/cityproof/cityproof/internal/node"
 )
 
 // process is a node that runs as a process of its own.
 type process struct {
-	cmd        *exec.Cmd
-	log        *bytes.Buffer // what it wrote to standard error; read after done
-	done       chan struct{}
-	err        error // of the process; read after done
-	http, grpc string
+	cmd  *exec.Cmd
+	log  *bytes.Buffer // what it wrote to standard error; read after done
+	done chan struct{}
+	err  error // of the process; read after done
 }
 
 // startTimeout is how long a node may take to be ready.
 const startTimeout = 30 * time.Second
 
-// start runs the node and waits until it is ready.
-func (d *demo) start(ctx context.Context) error {
+// startAll runs all nodes and waits until they are ready. After an error none runs.
+func (d *demo) startAll(ctx context.Context) error {
+	for _, m := range d.members {
+		if err := d.start(m); err != nil {
+			return errors.Join(err, d.stopAll())
+		}
+	}
+	for _, m := range d.members {
+		if err := m.waitReady(ctx); err != nil {
+			return errors.Join(fmt.Errorf("%s: %w", m.id, err), d.stopAll())
+		}
+	}
+	return nil
+}
+
+// start runs a member's node.
+func (d *demo) start(m *member) error {
 	program := d.opts.Node
 	if len(program) == 0 {
 		self, err := os.Executable()
@@ -38,56 +49,36 @@ func (d *demo) start(ctx context.Context) error {
 		}
 		program = []string{self}
 	}
-	dir := filepath.Join(d.opts.Dir, "node")
-	addresses := filepath.Join(dir, "addresses.json")
-	if err := os.RemoveAll(addresses); err != nil {
-		return err
-	}
-	args := append(program[1:len(program):len(program)], "run", "--config", filepath.Join(dir, "node.yaml"), "--addresses", addresses)
+	args := append(program[1:len(program):len(program)], "run", "--config", m.config())
 	p := &process{cmd: exec.Command(program[0], args...), log: &bytes.Buffer{}, done: make(chan struct{})} //nolint:gosec // our own program
 	p.cmd.Stderr = p.log
 	// Ctrl-C goes to the demo, which stops the node in its own time.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.cmd.Start(); err != nil {
-		return fmt.Errorf("starting the node: %w", err)
+		return fmt.Errorf("starting the node of %s: %w", m.id, err)
 	}
 	go func() {
 		p.err = p.cmd.Wait()
 		close(p.done)
 	}()
-	d.process = p
-	if err := p.waitReady(ctx, addresses); err != nil {
-		return errors.Join(err, d.stop())
-	}
-	d.tell("The node runs as process %d: HTTP %s, gRPC %s.", p.cmd.Process.Pid, p.http, p.grpc)
-	return d.describe()
+	m.process = p
+	return nil
 }
 
-func (p *process) waitReady(ctx context.Context, addresses string) error {
+func (m *member) waitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		select {
-		case <-p.done:
-			return fmt.Errorf("the node ended before it was ready: %w\n%s", p.err, p.log)
+		case <-m.process.done:
+			return fmt.Errorf("the node ended before it was ready: %w\n%s", m.process.err, m.process.log)
 		case <-ctx.Done():
 			return fmt.Errorf("the node is not ready after %v", startTimeout)
 		case <-tick.C:
 		}
-		if p.http == "" {
-			b, err := os.ReadFile(addresses)
-			if err != nil {
-				continue
-			}
-			var a node.Addresses
-			if err := json.Unmarshal(b, &a); err != nil {
-				continue // half written
-			}
-			p.http, p.grpc = "http://"+a.HTTP, a.GRPC
-		}
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.http+"/readyz", nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, m.url()+"/readyz", nil)
 		if err != nil {
 			return err
 		}
@@ -100,18 +91,49 @@ func (p *process) waitReady(ctx context.Context, addresses string) error {
 	}
 }
 
-// stop ends the node in an orderly way.
-func (d *demo) stop() error {
-	p := d.process
-	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended by itself
+// stopAll ends the nodes in an orderly way, the secretariat's last.
+func (d *demo) stopAll() error {
+	var errs []error
+	for _, m := range slices.Backward(d.members) {
+		if m.process != nil {
+			_ = m.process.cmd.Process.Signal(syscall.SIGTERM) // it may have ended by itself
+		}
+	}
+	for _, m := range d.members {
+		p := m.process
+		if p == nil {
+			continue
+		}
+		m.process = nil
+		select {
+		case <-p.done:
+		case <-time.After(startTimeout):
+			_ = p.cmd.Process.Kill()
+			<-p.done
+		}
+		if p.err != nil {
+			errs = append(errs, fmt.Errorf("the node of %s: %w\n%s", m.id, p.err, p.log))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// ended waits until ctx ends, or says which node ended by itself.
+func (d *demo) ended(ctx context.Context) error {
+	gone := make(chan string, len(d.members))
+	for _, m := range d.members {
+		go func(p *process) {
+			select {
+			case <-p.done:
+				gone <- m.id
+			case <-ctx.Done():
+			}
+		}(m.process)
+	}
 	select {
-	case <-p.done:
-	case <-time.After(startTimeout):
-		_ = p.cmd.Process.Kill()
-		<-p.done
+	case <-ctx.Done():
+		return nil
+	case id := <-gone:
+		return fmt.Errorf("the node of %s ended by itself", id)
 	}
-	if p.err != nil {
-		return fmt.Errorf("the node: %w\n%s", p.err, p.log)
-	}
-	return nil
 }

@@ -69,9 +69,39 @@ func (a *alliance) joinLog(ctx context.Context) error {
 		a.sources = []registry.Source{log}
 		return a.follower.Update(ctx, log)
 	}
-	web, err := client.NewWeb(a.follower.Roster().Root().Terms.Registry.URL, client.HTTPOptions{Transport: a.peers.Transport, Tries: 1})
-	if err != nil {
+	registry := a.follower.Roster().Root().Terms.Registry
+	if err := a.followAt(registry.URL); err != nil {
 		return fmt.Errorf("the registry's address in root.json: %w", err)
+	}
+	return nil
+}
+
+// followCopies lets the registry be followed from copies too, while the secretariat can't be reached: this node's own, then
+// those of the founders. Who serves it doesn't matter: it is checked.
+func (a *alliance) followCopies() error {
+	registry := a.follower.Origin()
+	if a.member.mirror == nil || registry == a.member.origin {
+		return nil
+	}
+	log, err := a.member.copies.Log(originHash(registry))
+	if err != nil {
+		return err
+	}
+	a.sources = append(a.sources, ownCopy{log: log, member: a.member, origin: registry})
+	for _, f := range a.follower.Roster().Root().Founders {
+		if o := f.Member.Origin(); o != registry && o != a.member.origin {
+			if err := a.followAt(fmt.Sprintf("%s/mirror/%x", f.Member.Entry.GetHttp(), originHash(registry))); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (a *alliance) followAt(url string) error {
+	web, err := client.NewWeb(url, client.HTTPOptions{Transport: a.peers.Transport, Tries: 1})
+	if err != nil {
+		return err
 	}
 	a.sources = append(a.sources, client.NewLogReader(web))
 	return nil

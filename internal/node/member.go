@@ -106,7 +106,10 @@ func openMember(ctx context.Context, cfg config.Member, whole *config.Config, lo
 	if err = m.openWitness(whole.Witness, logger); err != nil {
 		return m, err
 	}
-	return m, m.openMirror(logger)
+	if err = m.openMirror(logger); err != nil || m.alliance == nil {
+		return m, err
+	}
+	return m, m.alliance.followCopies()
 }
 
 // news is told of each new checkpoint.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 
 	"github.com/cityproof/cityproof/internal/ledger"
+	"github.com/cityproof/cityproof/internal/mirrorstore"
 	"github.com/cityproof/cityproof/internal/proof"
 	"github.com/cityproof/cityproof/internal/tile"
 )
@@ -48,4 +49,34 @@ func (l ownLog) Append(ctx context.Context, entry []byte, files [][]byte) (uint6
 func (l ownLog) ConsistencyProof(ctx context.Context, old, size uint64) ([]proof.Hash, error) {
 	path, _, err := l.ledger.ConsistencyProof(ctx, old, size)
 	return path, err
+}
+
+// ownCopy reads what this node mirrors of another's log.
+type ownCopy struct {
+	log    *mirrorstore.Log
+	member *member
+	origin string
+}
+
+// Checkpoint implements registry.Source.
+func (c ownCopy) Checkpoint(context.Context) ([]byte, error) {
+	note, ok, err := c.member.mirror.Checkpoint(originHash(c.origin))
+	if err == nil && !ok {
+		err = &ledger.NotFoundError{What: "a copy of " + c.origin}
+	}
+	return note, err
+}
+
+// Bundle implements registry.Source.
+func (c ownCopy) Bundle(_ context.Context, index uint64, width int) ([][]byte, error) {
+	b, err := c.log.Bundle(index, width)
+	if err != nil {
+		return nil, err
+	}
+	return tile.ParseBundle(b, width)
+}
+
+// File implements registry.Source.
+func (c ownCopy) File(_ context.Context, sum [sha256.Size]byte) ([]byte, error) {
+	return c.member.copies.Body(sum)
 }

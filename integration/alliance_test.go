@@ -1,0 +1,203 @@
+package integration_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/cityproof/cityproof/internal/checkpoint"
+	"github.com/cityproof/cityproof/internal/demo"
+)
+
+// members is an alliance that the demo founded, with its nodes as processes of their own.
+type members struct {
+	t    *testing.T
+	dir  string
+	demo demo.Description
+	runs []*exec.Cmd
+	n    int // declarations of this test
+}
+
+// newAlliance has the demo found an alliance, in which one city has lied already.
+func newAlliance(t *testing.T) *members {
+	t.Helper()
+	a := &members{t: t, dir: filepath.Join(t.TempDir(), "demo")}
+	out, err := exec.Command(cityproofNode, "demo", "--once", "--dir", a.dir).CombinedOutput()
+	if err != nil {
+		t.Fatalf("demo: %v\n%s", err, out)
+	}
+	for _, words := range []string{"all true and final", "FALSE:", "PROVEN (E1)", "riviere.example/log signed two different histories"} {
+		if !bytes.Contains(out, []byte(words)) {
+			t.Fatalf("the demo does not say %q:\n%s", words, out)
+		}
+	}
+	b, err := os.ReadFile(filepath.Join(a.dir, "demo.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(b, &a.demo); err != nil {
+		t.Fatal(err)
+	}
+	a.runs = make([]*exec.Cmd, len(a.demo.Nodes))
+	t.Cleanup(func() {
+		for i := range a.runs {
+			a.kill(i)
+		}
+	})
+	return a
+}
+
+func (a *members) start(i int) {
+	a.t.Helper()
+	log, err := os.OpenFile(filepath.Join(a.dir, a.demo.Nodes[i].Name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	a.runs[i] = exec.Command(cityproofNode, "run", "--config", a.demo.Nodes[i].Config)
+	a.runs[i].Stderr = log
+	if err := a.runs[i].Start(); err != nil {
+		a.t.Fatal(err)
+	}
+	_ = log.Close() // the process has it
+	for range 500 {
+		if resp, err := http.Get(a.demo.Nodes[i].HTTP + "/readyz"); err == nil {
+			_ = resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	a.t.Fatalf("%s is not ready", a.demo.Nodes[i].Name)
+}
+
+func (a *members) startAll() {
+	a.t.Helper()
+	for i := range a.runs {
+		a.start(i)
+	}
+}
+
+// kill ends a node as a power failure does.
+func (a *members) kill(i int) {
+	if a.runs[i] != nil {
+		_ = a.runs[i].Process.Signal(syscall.SIGKILL)
+		_ = a.runs[i].Wait()
+		a.runs[i] = nil
+	}
+}
+
+// cityproof runs the command and wants its exit code.
+func (a *members) cityproof(want int, args ...string) string {
+	a.t.Helper()
+	out, err := exec.Command(cityproof, args...).CombinedOutput()
+	code := 0
+	if err != nil {
+		code = -1
+		if e, ok := err.(*exec.ExitError); ok { //nolint:errorlint // exec returns it as it is
+			code = e.ExitCode()
+		}
+	}
+	if code != want {
+		a.t.Fatalf("cityproof %v: exit code %d, want %d\n%s", args, code, want, out)
+	}
+	return string(out)
+}
+
+func (a *members) folder(i int) string { return filepath.Join(a.dir, a.demo.Nodes[i].Name) }
+
+// publish has a city declare something, and waits until it is final, or wants to hear that it is not.
+func (a *members) publish(i, want int, wait time.Duration) string {
+	a.t.Helper()
+	a.n++
+	at := a.demo.Nodes[i]
+	dir := a.t.TempDir()
+	file := filepath.Join(dir, "none.yaml")
+	text := fmt.Sprintf("city: %s\nlanguage: en\ncountry: %s\naccountable: The city\ncontact: digital@city.example\nstored: city_cloud NL, The city\n", at.Name, map[bool]string{true: "CH", false: strings.ToUpper(at.Name[:2])}[i == 0])
+	if err := os.WriteFile(filepath.Join(dir, "cityproof.yaml"), []byte(text), 0o600); err != nil {
+		a.t.Fatal(err)
+	}
+	declares := []string{"FaceRecognition", "EmotionRecognition", "predictive_policing", "gunshot_detection", "licence_plate_recognition"}
+	text = fmt.Sprintf("declares_none: [%s]\nsince: 2026-01-01\nuntil: 2027-12-%02d\n", declares[a.n%len(declares)], 1+a.n%28)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		a.t.Fatal(err)
+	}
+	a.cityproof(want, "publish", file, "--node", at.HTTP, "--trust", filepath.Join(a.folder(i), "node", "trust.json"),
+		"--key", filepath.Join(a.folder(i), "officer-1.key"), "--root", a.demo.Root, "--yes", "--final", "--wait", wait.String())
+	return filepath.Join(dir, "none.receipt")
+}
+
+func TestDemoDescribesAnAllianceThatGoesOn(t *testing.T) {
+	a := newAlliance(t)
+	if len(a.demo.Nodes) != 4 || a.demo.Nodes[0].Role != "secretariat" || a.demo.Nodes[1].Role != "city" {
+		t.Fatalf("demo.json: %+v", a.demo)
+	}
+	for _, n := range a.demo.Nodes {
+		for vkey, name := range map[string]string{n.LogVKey: n.Origin, n.WitnessVKey: strings.TrimSuffix(n.Origin, "/log") + "/witness", n.MirrorVKey: strings.TrimSuffix(n.Origin, "/log") + "/mirror"} {
+			if k, err := checkpoint.ParseVKey(vkey); err != nil || k.Name != name {
+				t.Errorf("%s: the key %q is of %q, want %q: %v", n.Name, vkey, k.Name, name, err)
+			}
+		}
+	}
+	out, err := exec.Command(cityproofNode, "demo", "--once", "--dir", a.dir).CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte("Going on with the alliance")) {
+		t.Errorf("the demo a second time: %v\n%s", err, out)
+	}
+}
+
+// I4, federation.md section 3: with any one of four nodes dead, what the others publish becomes final; with two dead it
+// does not, and the receipt says so.
+func TestAllianceGoesOnWhileNodesDie(t *testing.T) {
+	a := newAlliance(t)
+	a.startAll()
+	for i := range a.runs {
+		a.kill(i)
+		for j := range 3 { // the last one has lied, and nobody cosigns it
+			if j != i {
+				a.cityproof(0, "verify", "--root", a.demo.Root, a.publish(j, 0, 30*time.Second))
+			}
+		}
+		a.start(i)
+	}
+	a.kill(0)
+	a.kill(2)
+	lone := a.publish(1, 3, 3*time.Second)
+	a.cityproof(3, "verify", "--root", a.demo.Root, lone)
+	a.cityproof(0, "verify", "--trust", filepath.Join(a.folder(1), "node", "trust.json"), lone)
+	a.start(0)
+	a.start(2)
+	a.cityproof(0, "final", lone, "--node", a.demo.Nodes[1].HTTP, "--trust", filepath.Join(a.folder(1), "node", "trust.json"), "--root", a.demo.Root, "--wait", "30s")
+	a.cityproof(0, "verify", "--root", a.demo.Root, lone)
+	if out := a.cityproof(0, "alliance", "status", "--root", a.demo.Root); strings.Contains(out, "ALARM") {
+		t.Errorf("the registry: %s", out)
+	}
+	for i := 1; i < 3; i++ {
+		if out := a.cityproof(0, "audit", a.demo.Nodes[i].HTTP, "--trust", filepath.Join(a.folder(i), "node", "trust.json")); !strings.Contains(out, "TRUE:") {
+			t.Errorf("%s: %s", a.demo.Nodes[i].Name, out)
+		}
+	}
+}
+
+// T-12: who was caught is cosigned by nobody who knows, until their operators say otherwise with a reason.
+func TestT12LiarIsNotCosignedUntilOperatorsResume(t *testing.T) {
+	a := newAlliance(t)
+	a.startAll()
+	lone := a.publish(3, 3, 3*time.Second) // the secretariat alone was shown no second history
+	for i := 1; i <= 2; i++ {
+		a.cityproof(2, "evidence", "resume", "riviere.example/log", "--config", a.demo.Nodes[i].Config, "--reason", "")
+		a.cityproof(0, "evidence", "resume", "riviere.example/log", "--config", a.demo.Nodes[i].Config, "--reason", "the demo signed it; the keys are where they were")
+		a.cityproof(3, "evidence", "resume", "riviere.example/log", "--config", a.demo.Nodes[i].Config, "--reason", "again")
+	}
+	a.cityproof(0, "final", lone, "--node", a.demo.Nodes[3].HTTP, "--trust", filepath.Join(a.folder(3), "node", "trust.json"), "--root", a.demo.Root, "--wait", "30s")
+	if out := a.cityproof(0, "evidence", "list", "--node", a.demo.Nodes[1].HTTP, "--root", a.demo.Root); !strings.Contains(out, "the keys are where they were") {
+		t.Errorf("the operator's reason is not on record:\n%s", out)
+	}
+}

@@ -102,7 +102,7 @@ func (a *members) cityproof(want int, args ...string) string {
 	code := 0
 	if err != nil {
 		code = -1
-		if e, ok := err.(*exec.ExitError); ok { //nolint:errorlint // exec returns it as it is
+		if e, ok := err.(*exec.ExitError); ok {
 			code = e.ExitCode()
 		}
 	}

@@ -124,6 +124,8 @@ type Peers struct {
 	AllowPrivate bool `yaml:"allow_private"`
 	// Poll is how often it asks for the registry's news.
 	Poll Duration `yaml:"poll"`
+	// Gossip is how often it exchanges with three others what it knows of all logs.
+	Gossip Duration `yaml:"gossip"`
 }
 
 // Alerts are the ways to wake the operator when there is evidence against a log or witness.
@@ -233,6 +235,9 @@ func (c *Config) setDefaults() {
 	if c.Anchor.Interval == 0 {
 		c.Anchor.Interval = Duration(time.Hour)
 	}
+	if c.Peers.Gossip == 0 {
+		c.Peers.Gossip = Duration(10 * time.Second)
+	}
 	if c.Peers.Poll == 0 {
 		c.Peers.Poll = Duration(10 * time.Second)
 	}
@@ -310,8 +315,8 @@ func (c *Config) check() error {
 	if c.Scrub.MaxBytesPerSecond < 0 {
 		return errors.New("scrub.max_bytes_per_second: it may not be negative; 0 means the default")
 	}
-	if c.Anchor.Interval < Duration(time.Second) || c.Peers.Poll < Duration(100*time.Millisecond) {
-		return errors.New("anchor.interval is at least 1s, peers.poll at least 100ms")
+	if c.Anchor.Interval < Duration(time.Second) || c.Peers.Poll < Duration(100*time.Millisecond) || c.Peers.Gossip < Duration(100*time.Millisecond) {
+		return errors.New("anchor.interval is at least 1s, peers.poll and peers.gossip at least 100ms")
 	}
 	if err := c.checkExtraLogs(); err != nil {
 		return fmt.Errorf("witness.extra_logs%w", err)

@@ -182,7 +182,7 @@ func (d *demo) makeNode(m *member) error {
 
 // settings are what a demo's nodes have beside what init writes.
 func (d *demo) settings() string {
-	text := "anchor:\n  interval: 2s\npeers:\n  allow_private: true\n  poll: 500ms\n"
+	text := "anchor:\n  interval: 2s\npeers:\n  allow_private: true\n  poll: 500ms\n  gossip: 500ms\n"
 	if len(d.opts.ExtraLogs) > 0 {
 		text += "witness:\n  extra_logs:\n"
 		for _, vkey := range d.opts.ExtraLogs {

@@ -26,28 +26,48 @@ const forkTries = 40
 
 // showFork lets the last city lie, and the others catch it.
 func (d *demo) showFork(ctx context.Context) error {
-	liar := d.members[len(d.members)-1]
-	honest := d.members[1 : len(d.members)-1]
-	d.tell("\nFAULT MODE. With the keys of %s a second history of its log is signed, and shown to %d cities.", liar.id, len(honest))
-	for _, m := range honest {
-		if err := d.fork(ctx, liar, m); err != nil {
+	liar, caught := d.members[len(d.members)-1], d.members[1]
+	d.tell("\nFAULT MODE. With the keys of %s a second history of its log is signed, and shown to %s alone.", liar.id, caught.id)
+	begun := time.Now()
+	if err := d.fork(ctx, liar, caught); err != nil {
+		return fmt.Errorf("%s: %w", caught.id, err)
+	}
+	for _, m := range d.members[:len(d.members)-1] {
+		if err := d.waitKnown(ctx, m); err != nil {
 			return fmt.Errorf("%s: %w", m.id, err)
 		}
 	}
-	d.tell("Each refused it, keeps the proof, and cosigns %s no more:", liar.origin())
-	if err := d.run(ctx, 0, "evidence", "list", "--node", honest[0].url(), "--root", d.rootFile()); err != nil {
+	d.tell("It refuses, keeps the proof and cosigns %s no more; by gossip all others have it, %v after the lie:", liar.origin(), time.Since(begun).Round(10*time.Millisecond))
+	asked := d.members[2]
+	if err := d.run(ctx, 0, "evidence", "list", "--node", asked.url(), "--root", d.rootFile()); err != nil {
 		return err
 	}
-	known, err := d.known(ctx, honest[0])
+	known, err := d.known(ctx, asked)
 	if err != nil {
 		return err
 	}
 	file := filepath.Join(d.opts.Dir, known[0][:16]+".evidence")
 	d.tell("\nA stranger takes the proof along and checks it offline, against root.json alone:")
-	if err := d.quiet(ctx, "evidence", "show", known[0], "--node", honest[0].url(), "--out", file); err != nil {
+	if err := d.quiet(ctx, "evidence", "show", known[0], "--node", asked.url(), "--out", file); err != nil {
 		return err
 	}
 	return d.run(ctx, 0, "evidence", "verify", file, "--root", d.rootFile())
+}
+
+// waitKnown waits until a node keeps the proof.
+func (d *demo) waitKnown(ctx context.Context, m *member) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	for {
+		if known, err := d.known(ctx, m); err != nil || len(known) > 0 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errors.New("gossip did not bring it the proof")
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 // fork signs a second root at the size that a city cosigned last, and shows it to that city, until it has the proof.

@@ -61,8 +61,10 @@ var floors = []row{
 	{floor: 3, path: "internal/cosigning"},
 	{floor: 3, path: "internal/registry"},
 	{floor: 3, path: "internal/mirror"},
+	{floor: 3, path: "internal/gossip"},
 
 	// Floor 4: surfaces.
+	{floor: 4, path: "internal/gossipnet"},
 	{floor: 4, path: "internal/grpcapi"},
 	{floor: 4, path: "internal/priority"},
 	{floor: 4, path: "internal/tileserver"},

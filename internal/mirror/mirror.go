@@ -38,6 +38,8 @@ type Options struct {
 	Logs   Logs
 	// Ready returns why nothing may be signed now. Default: nil.
 	Ready func() error
+	// Seen is told of each note whose log signatures hold. Default: nobody is told.
+	Seen func(note []byte)
 	// Conflict is told of two notes of one size with two roots, both signed by the log. Default: nobody is told.
 	Conflict func(cosigned, shown []byte)
 }
@@ -53,7 +55,7 @@ func New(opts Options) (*Mirror, error) {
 	m := &Mirror{opts: opts}
 	var err error
 	m.Witness, err = witness.New(witness.Options{
-		Logs: asWitnessed{opts.Logs}, Store: opts.Heads, Signer: opts.Signer, Ready: opts.Ready, Label: Label, Hold: m.hold, Conflict: opts.Conflict,
+		Logs: asWitnessed{opts.Logs}, Store: opts.Heads, Signer: opts.Signer, Ready: opts.Ready, Label: Label, Hold: m.hold, Seen: opts.Seen, Conflict: opts.Conflict,
 	})
 	return m, err
 }

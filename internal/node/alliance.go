@@ -122,6 +122,9 @@ func (a *alliance) run(ctx context.Context) {
 	g.Go(func() { a.mirrorLogs(ctx) })
 	g.Go(func() { a.cosign(ctx) })
 	g.Go(func() { a.member.accusations.watch(ctx, a.poll) })
+	if a.member.gossip != nil {
+		g.Go(func() { a.member.gossip.Run(ctx) })
+	}
 	g.Wait()
 }
 

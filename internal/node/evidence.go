@@ -49,6 +49,9 @@ func (m *member) conflict(one, other []byte) {
 	if err == nil {
 		err = m.accusations.add(e)
 	}
+	if err == nil && m.gossip != nil {
+		m.gossip.AddEvidence(e.Format())
+	}
 	if err != nil {
 		m.alliance.logger.Error("two heads that seem to contradict each other", slog.Any("err", err))
 	}

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cityproof/cityproof/internal/config"
+	"github.com/cityproof/cityproof/internal/gossipnet"
 	"github.com/cityproof/cityproof/internal/ledger"
 	"github.com/cityproof/cityproof/internal/logstore"
 	"github.com/cityproof/cityproof/internal/mirror"
@@ -43,6 +45,9 @@ type member struct {
 	mirror   *mirror.Mirror     // as copies
 
 	accusations *accusations // nil: no alliance
+	mirrored    func(origin string) (mirror.Log, bool)
+	gossip      *gossipnet.Engine // nil: no alliance, or no key
+	certificate tls.Certificate   // of gossip
 }
 
 // openMember opens everything that belongs to one city, or nothing.
@@ -109,13 +114,20 @@ func openMember(ctx context.Context, cfg config.Member, whole *config.Config, lo
 	if err = m.openMirror(logger); err != nil || m.alliance == nil {
 		return m, err
 	}
-	return m, m.alliance.followCopies()
+	if err = m.alliance.followCopies(); err != nil {
+		return m, err
+	}
+	return m, m.openGossip(whole)
 }
 
 // news is told of each new checkpoint.
 func (m *member) news() {
-	if m.alliance != nil {
-		m.alliance.news()
+	if m.alliance == nil {
+		return
+	}
+	m.alliance.news()
+	if p := m.ledger; p != nil && m.gossip != nil {
+		m.gossip.Learn(p.Published().Note)
 	}
 }
 

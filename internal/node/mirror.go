@@ -64,8 +64,9 @@ func (m *member) openMirror(logger *slog.Logger) error {
 		return err
 	}
 	logs := &copies{alliance: m.alliance, web: map[string]*client.LogReader{}}
+	m.mirrored = logs.Mirrored
 	m.mirror, err = mirror.New(mirror.Options{
-		Store: m.copies, Heads: m.peers, Signer: signer, Logs: logs, Ready: m.state.InPlace, Conflict: m.conflict,
+		Store: m.copies, Heads: m.peers, Signer: signer, Logs: logs, Ready: m.ready, Seen: m.seen, Conflict: m.conflict,
 	})
 	return err
 }

@@ -80,3 +80,15 @@ func (c ownCopy) Bundle(_ context.Context, index uint64, width int) ([][]byte, e
 func (c ownCopy) File(_ context.Context, sum [sha256.Size]byte) ([]byte, error) {
 	return c.member.copies.Body(sum)
 }
+
+// ownTiles are the tiles of this node's own log.
+type ownTiles struct{ ledger *ledger.Ledger }
+
+// Tile implements tile.Source.
+func (t ownTiles) Tile(ctx context.Context, level int, index uint64, width int) ([]proof.Hash, error) {
+	b, err := t.ledger.Tile(ctx, tile.ID{Level: level, Index: index, Width: width})
+	if err != nil {
+		return nil, err
+	}
+	return tile.ParseTile(b, width)
+}

@@ -19,9 +19,11 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
 
+	gossipv1 "github.com/cityproof/cityproof/api/cityproof/gossip/v1"
 	ledgerv1 "github.com/cityproof/cityproof/api/cityproof/ledger/v1"
 	registryv1 "github.com/cityproof/cityproof/api/cityproof/registry/v1"
 	"github.com/cityproof/cityproof/api/openapi"
+	"github.com/cityproof/cityproof/internal/gossipnet"
 	"github.com/cityproof/cityproof/internal/grpcapi"
 	"github.com/cityproof/cityproof/internal/mirror"
 	"github.com/cityproof/cityproof/internal/tileserver"
@@ -52,10 +54,17 @@ func (n *node) newAPI(listening string) *api {
 	opts := grpcapi.ServerOptions(time.Duration(n.cfg.Limits.RequestTimeout), n.observeCall, n.opts.Logger)
 	a.internal = grpc.NewServer(opts...) // its readers have passed the gate at the HTTP port
 	opts = append(opts, grpcapi.Gated(n.gate))
-	if n.tls.config != nil {
+	speaks := n.gossipOf()
+	switch {
+	case speaks != nil:
+		opts = append(opts, grpc.Creds(gossipnet.ServerCredentials(speaks.certificate, n.tls.config, speaks.gossip.Known)))
+	case n.tls.config != nil:
 		opts = append(opts, grpc.Creds(credentials.NewTLS(n.tls.config)))
 	}
 	a.public = grpc.NewServer(opts...)
+	if speaks != nil {
+		gossipv1.RegisterGossipServiceServer(a.public, gossipnet.NewServer(speaks.gossip))
+	}
 	for _, s := range []*grpc.Server{a.public, a.internal} {
 		ledgerv1.RegisterLedgerServiceServer(s, service)
 	}

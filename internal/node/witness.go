@@ -90,7 +90,7 @@ func (m *member) openWitness(cfg config.Witness, logger *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	m.witness, err = witness.New(witness.Options{Logs: witnessed{logs, m.alliance}, Store: m.peers, Signer: signer, Ready: m.state.InPlace, Conflict: m.conflict})
+	m.witness, err = witness.New(witness.Options{Logs: witnessed{logs, m.alliance}, Store: m.peers, Signer: signer, Ready: m.ready, Seen: m.seen, Conflict: m.conflict})
 	return err
 }
 

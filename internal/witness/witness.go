@@ -59,6 +59,8 @@ type Options struct {
 	// Hold is asked before a head is cosigned, with the log's turn held, and returns why not: a mirror stores all that is new.
 	// Default: nil.
 	Hold func(ctx context.Context, c checkpoint.Checkpoint) error
+	// Seen is told of each note whose log signatures hold, also of one that is then refused. Default: nobody is told.
+	Seen func(note []byte)
 	// Conflict is told of two notes of one size with two roots, both signed by the log: of the one that was cosigned, and of
 	// the one that was shown now. Default: nobody is told.
 	Conflict func(cosigned, shown []byte)
@@ -76,6 +78,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.Hold == nil {
 		o.Hold = func(context.Context, checkpoint.Checkpoint) error { return nil }
+	}
+	if o.Seen == nil {
+		o.Seen = func([]byte) {}
 	}
 	if o.Conflict == nil {
 		o.Conflict = func([]byte, []byte) {}
@@ -141,6 +146,7 @@ func (w *Witness) AddCheckpoint(ctx context.Context, request []byte) ([]byte, er
 	if err != nil {
 		return nil, err
 	}
+	w.opts.Seen(r.Note)
 	var sig checkpoint.Signature
 	var conflict []byte
 	err = w.opts.Store.Update(w.key(sha256.Sum256([]byte(h.c.Origin))), func(stored peerstore.Head) (next peerstore.Head, err error) {

@@ -1,0 +1,78 @@
+package gossipnet
+
+import (
+	"context"
+	"crypto/ed25519"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc"
+
+	gossipv1 "github.com/cityproof/cityproof/api/cityproof/gossip/v1"
+	"github.com/cityproof/cityproof/internal/gossip"
+)
+
+// exchange runs one exchange with a peer.
+func (e *Engine) exchange(ctx context.Context, id string, full bool) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	c, err := e.dial(id)
+	if err != nil {
+		return err
+	}
+	api := gossipv1.NewGossipServiceClient(c)
+	var req *gossipv1.ExchangeRequest
+	e.with(func(s *gossip.State) { req = s.Request(id, e.self(), full, e.opts.Now()) })
+	resp, err := api.Exchange(ctx, req)
+	if err != nil {
+		return err
+	}
+	var push *gossipv1.DeliverRequest
+	e.with(func(s *gossip.State) { push, err = s.Take(id, resp, e.opts.Now()) })
+	if err != nil || push == nil {
+		return err
+	}
+	back, err := api.Deliver(ctx, push)
+	if err != nil {
+		return err
+	}
+	e.with(func(s *gossip.State) { err = s.TakeDelivered(id, back, e.opts.Now()) })
+	return err
+}
+
+func (e *Engine) self() gossip.Self {
+	r := e.opts.Roster()
+	return gossip.Self{RegistrySize: r.Size(), RegistryRoot: r.TreeRoot()}
+}
+
+// dial returns the connection to a peer, as the roster says where it is and which key it holds.
+func (e *Engine) dial(id string) (*grpc.ClientConn, error) {
+	m := e.opts.Roster().Member(id)
+	if m == nil {
+		return nil, fmt.Errorf("%s is no member", id)
+	}
+	addr, key := m.Entry.GetGrpc(), m.Entry.GetTlsKey()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if c := e.conns[id]; c != nil {
+		if c.addr == addr && c.key == string(key) {
+			return c.ClientConn, nil
+		}
+		_ = c.Close()
+		delete(e.conns, id)
+	}
+	opts := []grpc.DialOption{
+		grpc.WithTransportCredentials(ClientCredentials(e.opts.Certificate, ed25519.PublicKey(key))),
+		grpc.WithDisableServiceConfig(), grpc.WithIdleTimeout(5 * time.Minute),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)), grpc.WithMaxHeaderListSize(16 << 10),
+	}
+	if e.opts.Dial != nil {
+		opts = append(opts, grpc.WithContextDialer(e.opts.Dial))
+	}
+	c, err := grpc.NewClient("passthrough:///"+addr, opts...)
+	if err != nil {
+		return nil, err
+	}
+	e.conns[id] = &conn{c, addr, string(key)}
+	return c, nil
+}

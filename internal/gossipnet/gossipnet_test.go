@@ -1,0 +1,218 @@
+package gossipnet_test
+
+import (
+	"context"
+	"crypto"
+	"crypto/ed25519"
+	"errors"
+	"net"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+
+	gossipv1 "github.com/cityproof/cityproof/api/cityproof/gossip/v1"
+	"github.com/cityproof/cityproof/internal/alliancetest"
+	"github.com/cityproof/cityproof/internal/evidence"
+	"github.com/cityproof/cityproof/internal/gossip"
+	"github.com/cityproof/cityproof/internal/gossipnet"
+	"github.com/cityproof/cityproof/internal/proof"
+	"github.com/cityproof/cityproof/internal/roster"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// world is an alliance whose nodes gossip over loopback.
+type world struct {
+	t       *testing.T
+	cities  []*alliancetest.City
+	r       *roster.Roster
+	addrs   map[string]string // by address of the entry
+	engines []*gossipnet.Engine
+	proofs  []chan gossip.Proof
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{t: t, addrs: map[string]string{}}
+	for _, id := range []string{"xx-secretariat", "nl-kanaalstad", "jp-minato", "kr-busan"} {
+		w.cities = append(w.cities, alliancetest.NewCity(t, id))
+	}
+	var err error
+	if w.r, err = roster.New(alliancetest.Found(t, w.cities...)); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{}, 3)
+	var servers []*grpc.Server
+	for i, c := range w.cities[:3] {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.addrs[c.Entry.GetGrpc()] = l.Addr().String()
+		cert, err := gossipnet.Certificate(w.tlsKey(c))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := make(chan gossip.Proof, 10)
+		e := gossipnet.New(gossipnet.Options{
+			Self: c.ID, Roster: func() *roster.Roster { return w.r }, Certificate: cert, Period: 50 * time.Millisecond,
+			Dial: w.dial,
+			Prove: func(context.Context, string, gossip.Question) (*proof.Hash, []proof.Hash, error) {
+				return nil, nil, errors.New("not here")
+			},
+			Evidence: func(p gossip.Proof) { found <- p },
+		})
+		s := grpc.NewServer(grpc.Creds(gossipnet.ServerCredentials(cert, nil, e.Known)))
+		gossipv1.RegisterGossipServiceServer(s, gossipnet.NewServer(e))
+		go func() { _ = s.Serve(l) }()
+		servers = append(servers, s)
+		w.engines, w.proofs = append(w.engines, e), append(w.proofs, found)
+		if i == 2 {
+			for _, e := range w.engines {
+				go func() { e.Run(ctx); done <- struct{}{} }()
+			}
+		}
+	}
+	t.Cleanup(func() {
+		cancel()
+		for range w.engines {
+			<-done
+		}
+		for _, s := range servers {
+			s.Stop()
+		}
+	})
+	return w
+}
+
+func (w *world) tlsKey(c *alliancetest.City) crypto.Signer { return c.Keys("tls")[0] }
+
+func (w *world) dial(ctx context.Context, addr string) (net.Conn, error) {
+	at, ok := w.addrs[addr]
+	if !ok {
+		return nil, errors.New("nobody is there")
+	}
+	return (&net.Dialer{}).DialContext(ctx, "tcp", at)
+}
+
+// call is a connection to the first city, by whoever has these credentials.
+func (w *world) call(creds credentials.TransportCredentials) gossipv1.GossipServiceClient {
+	w.t.Helper()
+	c, err := grpc.NewClient("passthrough:///"+w.cities[0].Entry.GetGrpc(), grpc.WithTransportCredentials(creds), grpc.WithContextDialer(w.dial))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = c.Close() })
+	return gossipv1.NewGossipServiceClient(c)
+}
+
+func (w *world) credentials(key, server crypto.Signer) credentials.TransportCredentials {
+	w.t.Helper()
+	cert, err := gossipnet.Certificate(key)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return gossipnet.ClientCredentials(cert, server.Public().(ed25519.PublicKey))
+}
+
+// E1 over the wire: two histories shown to two cities meet, and the third hears of it; evidence does not wait.
+func TestForkMeetsOverTheWire(t *testing.T) {
+	w := newWorld(t)
+	liar := w.cities[3]
+	w.engines[0].Learn(liar.Note(t, 3, proof.Hash{1}, alliancetest.FoundedAt))
+	w.engines[1].Learn(liar.Note(t, 3, proof.Hash{2}, alliancetest.FoundedAt))
+	for i, found := range w.proofs {
+		select {
+		case p := <-found:
+			e, err := evidence.Parse(p.Bytes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f, err := e.Verify(w.r.EvidenceKeys()); err != nil || f.Kind != evidence.TwoRoots || f.Origin != liar.Origin {
+				t.Errorf("city %d: %v, %v", i, f, err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("city %d does not hear of the fork", i)
+		}
+	}
+}
+
+func TestHeadsSpreadAndAreWatched(t *testing.T) {
+	w := newWorld(t)
+	c := w.call(w.credentials(w.tlsKey(w.cities[2]), w.tlsKey(w.cities[0])))
+	watch, err := c.WatchHeads(t.Context(), &gossipv1.WatchHeadsRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.engines[1].Learn(w.cities[1].Note(t, 7, proof.Hash{7}, alliancetest.FoundedAt))
+	m, err := watch.Recv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	view := gossip.NewRosterView("", w.r)
+	if h, err := view.Verify(m.GetNote()); err != nil || h.Size != 7 {
+		t.Errorf("watched: %+v, %v", h, err)
+	}
+	got, err := c.GetHead(t.Context(), &gossipv1.GetHeadRequest{Origin: w.cities[1].Origin})
+	if err != nil || string(got.GetNote()) != string(m.GetNote()) {
+		t.Errorf("GetHead: %v", err)
+	}
+	if _, n := w.engines[0].ClockOffset(); n == 0 {
+		t.Error("no clock was heard")
+	}
+}
+
+// A stranger gets nothing: without TLS, with a key that the roster has for nobody, or with a key of another role. And a
+// server that does not hold the member's key is not spoken to.
+func TestStrangersAreRefused(t *testing.T) {
+	w := newWorld(t)
+	server := w.tlsKey(w.cities[0])
+	for name, creds := range map[string]credentials.TransportCredentials{
+		"no TLS":                     insecure.NewCredentials(),
+		"a stranger's key":           w.credentials(alliancetest.Key("a stranger"), server),
+		"a member's other key":       w.credentials(w.cities[1].Keys("witness")[0], server),
+		"a server that is another's": w.credentials(w.tlsKey(w.cities[1]), w.tlsKey(w.cities[2])),
+	} {
+		c := w.call(creds)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		_, err := c.GetHead(ctx, &gossipv1.GetHeadRequest{Origin: w.cities[0].Origin})
+		if code := status.Code(err); code != codes.PermissionDenied && code != codes.Unavailable && code != codes.DeadlineExceeded {
+			t.Errorf("%s: %v, want it refused", name, err)
+		}
+		watch, err := c.WatchHeads(ctx, &gossipv1.WatchHeadsRequest{})
+		if err == nil {
+			_, err = watch.Recv()
+		}
+		if err == nil {
+			t.Errorf("%s: it may watch", name)
+		}
+		cancel()
+	}
+}
+
+// One member that floods spends its own quota, and no other's.
+func TestFloodSpendsOnesOwnQuota(t *testing.T) {
+	w := newWorld(t)
+	flooder := w.call(w.credentials(w.tlsKey(w.cities[1]), w.tlsKey(w.cities[0])))
+	refused := 0
+	for range 300 {
+		_, err := flooder.GetHead(t.Context(), &gossipv1.GetHeadRequest{Origin: "x"})
+		if status.Code(err) == codes.ResourceExhausted {
+			refused++
+		}
+	}
+	if refused < 100 {
+		t.Errorf("%d of 300 calls were refused", refused)
+	}
+	other := w.call(w.credentials(w.tlsKey(w.cities[3]), w.tlsKey(w.cities[0])))
+	if _, err := other.GetHead(t.Context(), &gossipv1.GetHeadRequest{Origin: "x"}); status.Code(err) != codes.NotFound {
+		t.Errorf("another member: %v", err)
+	}
+}

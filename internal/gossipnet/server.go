@@ -1,0 +1,137 @@
+package gossipnet
+
+import (
+	"context"
+	"errors"
+
+	"golang.org/x/time/rate"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	gossipv1 "github.com/cityproof/cityproof/api/cityproof/gossip/v1"
+	"github.com/cityproof/cityproof/internal/gossip"
+	"github.com/cityproof/cityproof/internal/proof"
+)
+
+// Server implements gossipv1.GossipServiceServer for members of the roster alone.
+type Server struct {
+	gossipv1.UnimplementedGossipServiceServer
+	engine *Engine
+}
+
+// NewServer returns the service of an engine.
+func NewServer(e *Engine) *Server { return &Server{engine: e} }
+
+// admit says which member calls, and charges its quota.
+func (s *Server) admit(ctx context.Context) (id string, err error) {
+	key, ok := caller(ctx)
+	if ok {
+		id, ok = s.engine.memberWith(key)
+	}
+	if !ok {
+		return "", status.Error(codes.PermissionDenied, "members of the alliance alone, with the TLS key that the roster gives for them")
+	}
+	s.engine.mu.Lock()
+	l := s.engine.limits[id]
+	if l == nil {
+		l = rate.NewLimiter(callsPerSecond, callsAtOnce)
+		s.engine.limits[id] = l
+	}
+	s.engine.mu.Unlock()
+	if !l.Allow() {
+		return "", status.Error(codes.ResourceExhausted, "this member asks too often")
+	}
+	return id, nil
+}
+
+// refusal is the status of an error of the state machine.
+func refusal(err error) error {
+	var bad *gossip.MisbehavedError
+	if errors.As(err, &bad) {
+		return status.Error(codes.InvalidArgument, err.Error())
+	}
+	return err
+}
+
+// Exchange implements gossipv1.GossipServiceServer.
+func (s *Server) Exchange(ctx context.Context, r *gossipv1.ExchangeRequest) (resp *gossipv1.ExchangeResponse, err error) {
+	id, err := s.admit(ctx)
+	if err != nil {
+		return nil, err
+	}
+	self := s.engine.self()
+	s.engine.with(func(st *gossip.State) { resp, err = st.Answer(id, r, self, s.engine.opts.Now()) })
+	return resp, refusal(err)
+}
+
+// Deliver implements gossipv1.GossipServiceServer.
+func (s *Server) Deliver(ctx context.Context, r *gossipv1.DeliverRequest) (resp *gossipv1.DeliverResponse, err error) {
+	id, err := s.admit(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.engine.with(func(st *gossip.State) { resp, err = st.Delivered(id, r, s.engine.opts.Now()) })
+	return resp, refusal(err)
+}
+
+// GetHead implements gossipv1.GossipServiceServer.
+func (s *Server) GetHead(ctx context.Context, r *gossipv1.GetHeadRequest) (*gossipv1.GetHeadResponse, error) {
+	if _, err := s.admit(ctx); err != nil {
+		return nil, err
+	}
+	var h *gossip.Head
+	s.engine.with(func(st *gossip.State) {
+		if log, ok := s.engine.view.Lookup(gossip.ShortOf(r.GetOrigin())); ok {
+			h = st.Head(log)
+		}
+	})
+	if h == nil {
+		return nil, status.Error(codes.NotFound, "this node knows no head of that log")
+	}
+	return &gossipv1.GetHeadResponse{Note: h.Note}, nil
+}
+
+// GetConsistencyProof implements gossipv1.GossipServiceServer.
+func (s *Server) GetConsistencyProof(ctx context.Context, r *gossipv1.GetConsistencyProofRequest) (*gossipv1.GetConsistencyProofResponse, error) {
+	if _, err := s.admit(ctx); err != nil {
+		return nil, err
+	}
+	q := gossip.Question{Small: &gossip.Head{Size: r.GetOldSize()}, Large: &gossip.Head{Size: r.GetNewSize()}}
+	if q.Small.Size > q.Large.Size || q.Large.Size > proof.MaxSize {
+		return nil, status.Error(codes.InvalidArgument, "want an old and a larger new size")
+	}
+	_, path, err := s.engine.opts.Prove(ctx, r.GetOrigin(), q)
+	if err != nil {
+		return nil, status.Error(codes.NotFound, "this node can't prove that now")
+	}
+	out := &gossipv1.GetConsistencyProofResponse{}
+	for _, h := range path {
+		out.Path = append(out.Path, h[:])
+	}
+	return out, nil
+}
+
+// WatchHeads implements gossipv1.GossipServiceServer.
+func (s *Server) WatchHeads(_ *gossipv1.WatchHeadsRequest, stream gossipv1.GossipService_WatchHeadsServer) error {
+	if _, err := s.admit(stream.Context()); err != nil {
+		return err
+	}
+	var seq uint64
+	for {
+		s.engine.mu.Lock()
+		notes, next := s.engine.state.Since(seq)
+		changed := s.engine.changed
+		s.engine.mu.Unlock()
+		for _, n := range notes {
+			if err := stream.Send(&gossipv1.WatchHeadsResponse{Note: n}); err != nil {
+				return err
+			}
+		}
+		seq = next
+		select {
+		case <-stream.Context().Done():
+			return status.FromContextError(stream.Context().Err()).Err()
+		case <-changed:
+		}
+	}
+}

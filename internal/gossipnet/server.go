@@ -2,11 +2,8 @@ package gossipnet
 
 import (
 	"context"
-	"errors"
 
 	"golang.org/x/time/rate"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	gossipv1 "github.com/cityproof/cityproof/api/cityproof/gossip/v1"
 	"github.com/cityproof/cityproof/internal/gossip"
@@ -29,7 +26,7 @@ func (s *Server) admit(ctx context.Context) (id string, err error) {
 		id, ok = s.engine.memberWith(key)
 	}
 	if !ok {
-		return "", status.Error(codes.PermissionDenied, "members of the alliance alone, with the TLS key that the roster gives for them")
+		return "", errStrangerCalls
 	}
 	s.engine.mu.Lock()
 	l := s.engine.limits[id]
@@ -39,18 +36,9 @@ func (s *Server) admit(ctx context.Context) (id string, err error) {
 	}
 	s.engine.mu.Unlock()
 	if !l.Allow() {
-		return "", status.Error(codes.ResourceExhausted, "this member asks too often")
+		return "", errTooOften
 	}
 	return id, nil
-}
-
-// refusal is the status of an error of the state machine.
-func refusal(err error) error {
-	var bad *gossip.MisbehavedError
-	if errors.As(err, &bad) {
-		return status.Error(codes.InvalidArgument, err.Error())
-	}
-	return err
 }
 
 // Exchange implements gossipv1.GossipServiceServer.
@@ -86,7 +74,7 @@ func (s *Server) GetHead(ctx context.Context, r *gossipv1.GetHeadRequest) (*goss
 		}
 	})
 	if h == nil {
-		return nil, status.Error(codes.NotFound, "this node knows no head of that log")
+		return nil, errNoHead
 	}
 	return &gossipv1.GetHeadResponse{Note: h.Note}, nil
 }
@@ -98,11 +86,11 @@ func (s *Server) GetConsistencyProof(ctx context.Context, r *gossipv1.GetConsist
 	}
 	q := gossip.Question{Small: &gossip.Head{Size: r.GetOldSize()}, Large: &gossip.Head{Size: r.GetNewSize()}}
 	if q.Small.Size > q.Large.Size || q.Large.Size > proof.MaxSize {
-		return nil, status.Error(codes.InvalidArgument, "want an old and a larger new size")
+		return nil, errSizes
 	}
 	_, path, err := s.engine.opts.Prove(ctx, r.GetOrigin(), q)
 	if err != nil {
-		return nil, status.Error(codes.NotFound, "this node can't prove that now")
+		return nil, errNoProof
 	}
 	out := &gossipv1.GetConsistencyProofResponse{}
 	for _, h := range path {
@@ -130,7 +118,7 @@ func (s *Server) WatchHeads(_ *gossipv1.WatchHeadsRequest, stream gossipv1.Gossi
 		seq = next
 		select {
 		case <-stream.Context().Done():
-			return status.FromContextError(stream.Context().Err()).Err()
+			return ended(stream.Context())
 		case <-changed:
 		}
 	}

@@ -17,6 +17,7 @@ const (
 var codesFiles = []string{
 	"internal/grpcapi/errors.go",
 	"internal/trillianapi/errors.go",
+	"internal/gossipnet/errors.go",
 	"internal/client/errors.go",
 }
 

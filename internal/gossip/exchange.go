@@ -30,30 +30,26 @@ func (s *State) hello(self Self, now time.Time) *gossipv1.Hello {
 	return &gossipv1.Hello{Node: s.self, RegistrySize: self.RegistrySize, RegistryRoot: self.RegistryRoot[:], Clock: now.UnixMilli()}
 }
 
+// maxNews is how many changes are told in an exchange, the newest ones. Where 10,000 logs have a new head each minute that is
+// what changed in a round and a half, and what is older has reached everybody, or is overtaken, or waits for a full reconcile.
+// With all changes since the last exchange each peer would be told nearly everything each time, since nobody meets twice.
+const maxNews = 2500
+
 // news are the summaries of what changed since the last exchange with a peer and did not come from it, but for those that it
-// was answered about.
+// was answered about: the newest first.
 func (s *State) news(to string, p *peer, answered map[int]bool) []*gossipv1.Summary {
-	at, _ := slices.BinarySearchFunc(s.changes, p.sent+1, func(c change, seq uint64) int {
-		switch {
-		case c.seq < seq:
-			return -1
-		case c.seq > seq:
-			return 1
-		}
-		return 0
-	})
 	var out []*gossipv1.Summary
-	for _, c := range s.changes[at:] {
-		if len(out) == MaxHave {
+	for _, c := range slices.Backward(s.changes) {
+		if c.seq <= p.sent || len(out) == maxNews {
 			break
 		}
-		p.sent = c.seq
 		sl := &s.slots[c.log]
 		if sl.seq != c.seq || sl.from == to || answered[c.log] {
 			continue
 		}
 		out = append(out, s.summary(c.log))
 	}
+	p.sent = s.seq
 	return out
 }
 

@@ -306,8 +306,12 @@ func (s *State) Proven(q Question, root *proof.Hash, path []proof.Hash) error {
 
 // Unanswered closes a question that nobody answered; the next head that raises it asks again.
 func (s *State) Unanswered(q Question) {
-	if sl := s.slot(q.Small.Log); sl.more != nil {
-		sl.more.question = nil
+	sl := s.slot(q.Small.Log)
+	if sl.more == nil {
+		return
+	}
+	if sl.more.question = nil; len(sl.more.settled) == 0 {
+		sl.more = nil
 	}
 }
 

@@ -71,7 +71,7 @@ func (s *source) Files(_ context.Context, index uint64, width int) ([][]byte, er
 
 // world is a mirror of jp-minato, and the log of nl-kanaalstad.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	city    *alliancetest.City
 	own     *alliancetest.City
 	r       *roster.Roster
@@ -84,7 +84,7 @@ type world struct {
 	accused [][2][]byte
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	var cities []*alliancetest.City
 	for _, id := range []string{"xx-secretariat", "nl-kanaalstad", "jp-minato", "kr-busan"} {

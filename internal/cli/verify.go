@@ -117,7 +117,14 @@ func (a *App) checker(v *verifier) (func(*receipt.Receipt) (*receipt.Verdict, er
 		return nil, usage(errors.New("--root goes with a receipt, and without --trust"), "a receipt of an alliance has its authority inside")
 	}
 	first, err := a.firstRoot(v.root)
-	return func(r *receipt.Receipt) (*receipt.Verdict, error) { return receipt.VerifyIn(r, first) }, err
+	if err != nil {
+		return nil, err
+	}
+	founding, err := receipt.NewFounding(first)
+	if err != nil {
+		return nil, refused(err, "get root.json again, by a way that you trust")
+	}
+	return func(r *receipt.Receipt) (*receipt.Verdict, error) { return receipt.VerifyIn(r, founding) }, nil
 }
 
 // graver reports whether exit code a says more than b: something false outweighs

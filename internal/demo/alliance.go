@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/cityproof/cityproof/internal/act"
@@ -33,10 +34,20 @@ var people = []struct{ id, name, host string }{
 	{"de-hafenau", "Hafenau", "hafenau.example"},
 }
 
-// MaxCities is how many cities a demo can have, beside the secretariat.
-var MaxCities = len(people) - 1
+// A demo has from 3 cities, so that every log has a quorum, to as many as root.json has room for, beside the secretariat.
+const (
+	minCities = 3
+	maxCities = 31
+)
 
-const minCities = 3
+// person is the n-th member; behind the named ones there are towns.
+func person(n int) (id, name, host string) {
+	if n < len(people) {
+		return people[n].id, people[n].name, people[n].host
+	}
+	town := fmt.Sprintf("town-%02d", n)
+	return "xx-" + town, "Town " + strconv.Itoa(n), town + ".example"
+}
 
 // rootHolders and actSigners are how many keys the alliance has; two of each must sign.
 const (
@@ -78,11 +89,12 @@ func (d *demo) assemble() error {
 	if n == 0 {
 		n = minCities
 	}
-	if n < minCities || n > MaxCities {
-		return fmt.Errorf("--cities %d: from %d, so that every log has a quorum, to %d", n, minCities, MaxCities)
+	if n < minCities || n > maxCities {
+		return fmt.Errorf("--cities %d: from %d to %d", n, minCities, maxCities)
 	}
-	for _, p := range people[:n+1] {
-		d.members = append(d.members, &member{id: p.id, name: p.name, host: p.host, dir: filepath.Join(d.opts.Dir, p.id)})
+	for i := range n + 1 {
+		id, name, host := person(i)
+		d.members = append(d.members, &member{id: id, name: name, host: host, dir: filepath.Join(d.opts.Dir, id)})
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package node
 import (
 	"bytes"
 	"crypto/ed25519"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -93,9 +94,30 @@ func Keys(m config.Member) ([]KeyInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(keys, KeyInfo{m.Keys.Witness, checkpoint.FormatVKey(witness.Key()), "cosigns checkpoints of other logs: what this node saw of them (C2SP tlog-witness)",
-		"Lost, or state/witness is: make another (cityproof keygen) and give its vkey to those who count on it. " +
-			"Stolen: the same, at once; a thief can cosign a second history of another log, which then needs fewer accomplices."}), nil
+	keys = append(keys, KeyInfo{m.Keys.Witness, checkpoint.FormatVKey(witness.Key()), "cosigns checkpoints of other logs: what this node saw of them (C2SP tlog-witness)",
+		"Lost, or state/witness is: make another (cityproof keygen) and have the registry rotate it, or give its vkey to those who count on it. " +
+			"Stolen: the same, at once; a thief can cosign a second history of another log, which then needs fewer accomplices."})
+	return allianceKeys(m, keys)
+}
+
+// allianceKeys adds the keys with which the node takes part in an alliance; a node of before has none.
+func allianceKeys(m config.Member, keys []KeyInfo) ([]KeyInfo, error) {
+	const rotate = "make another (cityproof keygen FILE --plain --role …) and have the registry rotate it with the recovery key."
+	for _, k := range []struct{ file, purpose, lost string }{
+		{m.Keys.Mirror, "cosigns checkpoints of logs that this node holds a full copy of", "Lost: " + rotate + " Stolen: the same, at once; a thief can vouch for copies that nobody has."},
+		{m.Keys.Node, "signs what the node itself states", "Lost or stolen: " + rotate},
+		{m.Keys.TLS, "of the certificate that other members' nodes know this one by", "Lost: " + rotate + " Stolen: the same; a thief can gossip in the city's name and spend its quota, and make nothing true."},
+	} {
+		key, err := signingkey.ReadFile(k.file, passphrase(m.Keys))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, KeyInfo{k.file, base64.StdEncoding.EncodeToString(key.Public()), k.purpose, k.lost})
+	}
+	return keys, nil
 }
 
 // lastSize is the size of the last signed checkpoint; 0 before the first.

@@ -29,18 +29,30 @@ func parseAuthority(b []byte) (*Authority, error) {
 	return nil, &CouldNotTellError{ClaimAuthority, errors.New("its authority is of a later epoch or form than this program knows: use a newer version, or cityproof audit")}
 }
 
-// VerifyIn checks every claim of a receipt by the root of an alliance, version 1: the log's and publishers' keys are those of
-// its founders' entries, and the checkpoint must be final by the committee and mirrors that follow from it. It reads no
-// file, clock or network. Errors are as of Verify; a receipt that is true and not final could not be told.
-func VerifyIn(r *Receipt, first *root.Root) (*Verdict, error) {
+// Founding is an alliance as its root, version 1, makes it.
+type Founding struct {
+	root   *root.Root
+	roster *roster.Roster
+}
+
+// NewFounding checks the signatures of the root and of all founders.
+func NewFounding(first *root.Root) (*Founding, error) {
+	r, err := roster.New(first)
+	if err != nil {
+		return nil, fmt.Errorf("reading founding: %w", err)
+	}
+	return &Founding{first, r}, nil
+}
+
+// VerifyIn checks every claim of a receipt by the founding of an alliance: the log's and publishers' keys are those of its
+// founders' entries, and the checkpoint must be final by the committee and mirrors that follow from it. It reads no file,
+// clock or network. Errors are as of Verify; a receipt that is true and not final could not be told.
+func VerifyIn(r *Receipt, f *Founding) (*Verdict, error) {
 	v := &Verdict{}
 	if r.Authority == nil {
 		return v, &CouldNotTellError{ClaimAuthority, errors.New("it has no authority: it was made before its head was final; get it again with cityproof publish --final, or check it with trust.json")}
 	}
-	in, err := roster.New(first)
-	if err != nil {
-		return v, fmt.Errorf("verifying receipt: %w", err)
-	}
+	in := f.roster
 	n, err := checkpoint.ParseNote(r.Proof.Checkpoint)
 	if err != nil {
 		return v, &FalseError{ClaimCheckpoint, err}
@@ -65,7 +77,7 @@ func VerifyIn(r *Receipt, first *root.Root) (*Verdict, error) {
 	if err != nil {
 		return v, err
 	}
-	return v, v.final(r.Proof.Checkpoint, in, m, first)
+	return v, v.final(r.Proof.Checkpoint, in, m, f.root)
 }
 
 // trustOf is what a trust file of a founder would say.

@@ -21,7 +21,7 @@ import (
 
 // officer publishes many declarations over one connection.
 type officer struct {
-	t      *testing.T
+	t      testing.TB
 	signer crypto.Signer
 	client *client.Client
 	next   uint32 // number of the next notice

@@ -179,6 +179,17 @@ func TestAllianceGoesOnWhileNodesDie(t *testing.T) {
 	if out := a.cityproof(0, "alliance", "status", "--root", a.demo.Root); strings.Contains(out, "ALARM") {
 		t.Errorf("the registry: %s", out)
 	}
+	if out := a.cityproof(0, "audit", "--root", a.demo.Root, "xx-secretariat", "nl-kanaalstad", "jp-minato"); strings.Count(out, "TRUE ") != 3 || strings.Count(out, "4 places agree") != 3 {
+		t.Errorf("the audit of the alliance:\n%s", out)
+	}
+	if out := a.cityproof(1, "audit", "--root", a.demo.Root); !strings.Contains(out, "FALSE          ca-riviere") || !strings.Contains(out, "there is proof") {
+		t.Errorf("the audit does not know of the liar:\n%s", out)
+	}
+	a.kill(0)
+	if out := a.cityproof(3, "audit", "--root", a.demo.Root, "xx-secretariat", "nl-kanaalstad"); !strings.Contains(out, "TRUE           nl-kanaalstad") || !strings.Contains(out, "COULD NOT TELL xx-secretariat") {
+		t.Errorf("with the secretariat away:\n%s", out)
+	}
+	a.start(0)
 	for i := 1; i < 3; i++ {
 		if out := a.cityproof(0, "audit", a.demo.Nodes[i].HTTP, "--trust", filepath.Join(a.folder(i), "node", "trust.json")); !strings.Contains(out, "TRUE:") {
 			t.Errorf("%s: %s", a.demo.Nodes[i].Name, out)

@@ -31,6 +31,9 @@ type Options struct {
 	// WithoutBodies leaves out bodies and publication rules: signatures, hashes and
 	// chains only. The verdict is then about those.
 	WithoutBodies bool
+	// Acts says that the log is a registry, whose acts somebody else judges (package
+	// registry): they are counted here and not called unknown.
+	Acts bool
 	// Progress is told, in order, how many leaves are done. Called from one
 	// goroutine, once for each bundle of leaves.
 	Progress func(done, total uint64)

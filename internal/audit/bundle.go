@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/cityproof/cityproof/internal/act"
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/client"
 	"github.com/cityproof/cityproof/internal/declaration"
@@ -39,6 +40,7 @@ type leaf struct {
 	signed *declaration.Signed    // nil: void, unknown, or no statement
 	anchor *checkpoint.Checkpoint // of an anchor, else nil
 	id     identity
+	act    bool   // of a registry
 	void   string // why it is no leaf of any chain
 	newer  string // why this program can't tell
 }
@@ -179,6 +181,13 @@ func (a *auditor) judge(index uint64, hash proof.Hash, b []byte) leaf {
 	envelope, err := declaration.ParseEnvelope(b)
 	if err != nil {
 		l.void = err.Error()
+		return l
+	}
+	if a.opts.Acts && envelope.PayloadType == act.PayloadType {
+		if _, err := act.Parse(b); err != nil {
+			l.void = err.Error()
+		}
+		l.act = true
 		return l
 	}
 	if envelope.PayloadType != declaration.PayloadType {

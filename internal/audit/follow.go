@@ -160,6 +160,9 @@ func (f *follower) step(ctx context.Context, st *step) error {
 		f.newer = true
 		f.report.newer(st.index, st.newer)
 		return nil
+	case st.act:
+		f.report.Acts++
+		return nil
 	case st.anchor != nil:
 		f.anchor(st)
 		return nil

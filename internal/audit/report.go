@@ -55,6 +55,8 @@ type Report struct {
 	// Anchors are heads of the log itself, written down as its clock. Who cosigned
 	// them was not looked at.
 	Anchors uint64 `json:"anchors,omitempty"`
+	// Acts are the registry's, of which only the form was looked at.
+	Acts uint64 `json:"acts,omitempty"`
 	// Subjects are all that were ever declared.
 	Subjects    uint64            `json:"subjects"`
 	Statements  uint64            `json:"statements"`

@@ -27,9 +27,13 @@ named) and checks it against a trust file: every signature, every hash up to the
 signed root, every subject's chain, every body and every publication rule. A file
 that one place does not have is taken from the next.
 
+With --root root.json (or --alliance, after cityproof use) the members of an alliance are
+audited, all or those named by id: the registry is replayed, each log is read from its
+node and the others' mirrors, and what these show is compared.
+
 With --save FILE the head that was audited is kept; with --since FILE a later audit
 proves that the log still begins with it.`,
-		Example: "  cityproof audit https://kanaalstad.example --save kanaalstad.head\n" +
+		Example: "  cityproof audit --root root.json\n  cityproof audit https://kanaalstad.example --save kanaalstad.head\n" +
 			"  cityproof audit archive/ --since kanaalstad.head --no-bodies",
 	}
 	cmd.Flags().StringVar(&v.trust, "trust", "", "trust `file` (default: trust.json of your settings)")
@@ -38,16 +42,22 @@ proves that the log still begins with it.`,
 	cmd.Flags().StringVar(&v.save, "save", "", "keep the head that was found true in this `file`")
 	cmd.Flags().StringVar(&v.since, "since", "", "the log must continue the head in this `file`")
 	cmd.Flags().BoolVar(&v.asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&v.alliance, "alliance", false, "audit the members named, or all, from their nodes and mirrors")
+	v.registryFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.runAudit(cmd.Context(), &v, args) }
 	return cmd
 }
 
 type auditor struct {
 	trust, workspace, save, since string
-	noBodies, asJSON              bool
+	noBodies, asJSON, alliance    bool
+	decision
 }
 
 func (a *App) runAudit(ctx context.Context, v *auditor, places []string) error {
+	if v.alliance || v.root != "" {
+		return a.auditAlliance(ctx, v, places)
+	}
 	trust, err := a.needTrust(v.trust)
 	if err != nil {
 		return err

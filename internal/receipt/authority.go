@@ -65,7 +65,7 @@ func VerifyIn(r *Receipt, f *Founding) (*Verdict, error) {
 	if m == nil {
 		return v, &CouldNotTellError{ClaimAuthority, fmt.Errorf("the log %s is of none of the founders: use cityproof audit", head.Origin)}
 	}
-	trust, err := trustOf(in, m)
+	trust, err := TrustIn(in, m)
 	if err != nil {
 		return v, fmt.Errorf("verifying receipt: %w", err)
 	}
@@ -80,15 +80,19 @@ func VerifyIn(r *Receipt, f *Founding) (*Verdict, error) {
 	return v, v.final(r.Proof.Checkpoint, in, m, f.root)
 }
 
-// trustOf is what a trust file of a founder would say.
-func trustOf(in *roster.Roster, m *roster.Member) (*Trust, error) {
-	keys, err := in.LogKeys(m.Log().Origin, 0)
+// TrustIn is what a trust file of a member would say, by a roster: the keys of its log in use, and its publishers.
+func TrustIn(r *roster.Roster, m *roster.Member) (*Trust, error) {
+	keys, err := r.NewestLogKeys(m.Log().Origin)
 	if err != nil {
 		return nil, err
 	}
 	t := &Trust{Origin: m.Log().Origin, City: m.ID(), Log: keys}
-	for _, key := range m.Publishers(0) {
-		t.Publishers = append(t.Publishers, Publisher{Key: key})
+	for _, p := range m.PublisherRanges() {
+		publisher := Publisher{Key: p.Key, FromSize: p.From}
+		if p.To != 0 {
+			publisher.ToSize = &p.To
+		}
+		t.Publishers = append(t.Publishers, publisher)
 	}
 	return t, nil
 }

@@ -3,6 +3,7 @@ package roster
 import (
 	"crypto/ed25519"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/cityproof/cityproof/internal/checkpoint"
@@ -52,6 +53,22 @@ func (m *Member) Publishers(index uint64) []ed25519.PublicKey {
 		if m.MayPublish(p.GetKey(), index) {
 			out = append(out, p.GetKey())
 		}
+	}
+	return out
+}
+
+// PublisherRange says that a key may sign leaf i where From ≤ i < To; To is 0 where there is no end.
+type PublisherRange struct {
+	Key      ed25519.PublicKey
+	From, To uint64
+}
+
+// PublisherRanges returns all publisher keys that the member has or had, in the order of the raw keys.
+func (m *Member) PublisherRanges() []PublisherRange {
+	var out []PublisherRange
+	for _, raw := range slices.Sorted(maps.Keys(m.publishers)) {
+		p := m.publishers[raw]
+		out = append(out, PublisherRange{ed25519.PublicKey(raw), p.from, p.to})
 	}
 	return out
 }

@@ -197,8 +197,8 @@ func TestAllianceGoesOnWhileNodesDie(t *testing.T) {
 	}
 }
 
-// T-12: who was caught is cosigned by nobody who knows, until their operators say otherwise with a reason.
-func TestT12LiarIsNotCosignedUntilOperatorsResume(t *testing.T) {
+// T-14: who was caught is cosigned by nobody who knows, until their operators say otherwise with a reason.
+func TestT14LiarIsNotCosignedUntilOperatorsResume(t *testing.T) {
 	a := newAlliance(t)
 	a.startAll()
 	lone := a.publish(3, 3, 3*time.Second) // the secretariat alone was shown no second history

@@ -121,8 +121,8 @@ func TestGossipWithRealKeys(t *testing.T) {
 	}
 }
 
-// T-12, E1: two roots of one size meet, wherever each was shown.
-func TestT12TwoRootsOfOneSizeAreProven(t *testing.T) {
+// T-14, E1: two roots of one size meet, wherever each was shown.
+func TestT14TwoRootsOfOneSizeAreProven(t *testing.T) {
 	p := newPair(t)
 	p.nodes[0].Learn(p.head(0, alliancetest.NewTree(9, "one"), 9))
 	p.nodes[1].Learn(p.head(1, alliancetest.NewTree(9, "two"), 9))
@@ -131,8 +131,8 @@ func TestT12TwoRootsOfOneSizeAreProven(t *testing.T) {
 	p.proven(evidence.TwoRoots)
 }
 
-// T-13, E2: a history that was rewritten is proven by a proof that holds for another root.
-func TestT13RewrittenHistoryIsProven(t *testing.T) {
+// T-15, E2: a history that was rewritten is proven by a proof that holds for another root.
+func TestT15RewrittenHistoryIsProven(t *testing.T) {
 	p := newPair(t)
 	one, two := alliancetest.NewTree(9, "one"), alliancetest.NewTree(20, "two")
 	p.nodes[0].Learn(p.head(0, one, 9))
@@ -163,8 +163,8 @@ func TestT13RewrittenHistoryIsProven(t *testing.T) {
 	p.proven(evidence.Rewritten)
 }
 
-// T-24: old heads, shown again and again, move nothing and make nobody ask twice.
-func TestT24ReplayedHeadsMoveNothing(t *testing.T) {
+// T-23: old heads, shown again and again, move nothing and make nobody ask twice.
+func TestT23ReplayedHeadsMoveNothing(t *testing.T) {
 	p := newPair(t)
 	h := alliancetest.NewTree(20, "one")
 	n := p.nodes[0]
@@ -188,8 +188,8 @@ func TestT24ReplayedHeadsMoveNothing(t *testing.T) {
 	}
 }
 
-// T-20: garbage has the peer left alone, and only that peer; what a newer roster knows has nobody left alone.
-func TestT20GarbageIsThePeersOwnLoss(t *testing.T) {
+// Garbage has the peer left alone, and only that peer; what a newer roster knows has nobody left alone.
+func TestGarbageIsThePeersOwnLoss(t *testing.T) {
 	p := newPair(t)
 	n, now := p.nodes[0], p.now
 	good := p.cities[3].Note(t, 1, proof.LeafHash(nil), now)

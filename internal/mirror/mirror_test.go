@@ -230,8 +230,8 @@ func TestCopyIsTheLogByteForByte(t *testing.T) {
 	}
 }
 
-// T-16, T-17: whatever byte a source changes, the copy is not changed by it, and nothing is cosigned that is not whole.
-func TestT16LyingSourceGetsNothingCosigned(t *testing.T) {
+// T-33: whatever byte a source changes, the copy is not changed by it, and nothing is cosigned that is not whole.
+func TestT33LyingSourceGetsNothingCosigned(t *testing.T) {
 	flip := func(b []byte) []byte { b[len(b)/2] ^= 1; return b }
 	for name, spoil := range map[string]func(s *source){
 		"an entry": func(s *source) {
@@ -302,8 +302,8 @@ func TestVoidEntriesAreKeptAndNeedNothing(t *testing.T) {
 	w.mustFollow()
 }
 
-// I2, T-12: a second history is not mirrored, not cosigned, and where two roots of one size show, told.
-func TestT12SecondHistoryIsRefusedAndTold(t *testing.T) {
+// T-14, T-15: a second history is not mirrored, not cosigned, and where two roots of one size show, told.
+func TestT15SecondHistoryIsRefusedAndTold(t *testing.T) {
 	w := newWorld(t)
 	w.log.Declare(300, "officer-1")
 	w.mustFollow()

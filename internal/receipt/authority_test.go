@@ -85,9 +85,9 @@ func (a *alliance) bodyOf(entry []byte) []byte {
 	return a.log.Files[signed.Statement.BodySHA256]
 }
 
-// T-10, F5: only the quorum of the committee and mirrors of two other members make a receipt final; who has no seat, or
+// F5: only the quorum of the committee and mirrors of two other members make a receipt final; who has no seat, or
 // signs in another role, doesn't count.
-func TestT10FinalNeedsCommitteeAndMirrors(t *testing.T) {
+func TestF5FinalNeedsCommitteeAndMirrors(t *testing.T) {
 	a := newAlliance(t) // the committee of nl-kanaalstad is all four others; three must sign
 	for name, c := range map[string]struct {
 		witnesses, mirrors []int

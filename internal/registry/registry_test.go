@@ -182,8 +182,8 @@ func TestDoorRefusesWhatWouldBeVoid(t *testing.T) {
 	}
 }
 
-// T-11, T-12: what the registry's keys did not sign, or what is not what they signed, moves no follower.
-func TestT11FollowerBelievesOnlyTheRegistrysKeys(t *testing.T) {
+// What the registry's keys did not sign, or what is not what they signed, moves no follower.
+func TestFollowerBelievesOnlyTheRegistrysKeys(t *testing.T) {
 	for name, spoil := range map[string]func(w *world){
 		"another log's keys":   func(w *world) { w.signer = alliancetest.NewCity(w.t, "nl-kanaalstad") },
 		"an entry is another":  func(w *world) { w.keepNote(); w.entries[1] = []byte(`{"x":1}`) },
@@ -218,8 +218,8 @@ func TestT11FollowerBelievesOnlyTheRegistrysKeys(t *testing.T) {
 	}
 }
 
-// E5: two roots of one size, both signed by the registry, are a fork; a root that nobody signed is a liar's.
-func TestT12ForkOfTheRegistryIsTold(t *testing.T) {
+// T-14, E5: two roots of one size, both signed by the registry, are a fork; a root that nobody signed is a liar's.
+func TestT14ForkOfTheRegistryIsTold(t *testing.T) {
 	w := newWorld(t)
 	w.submit(w.admit("fr-lyon"))
 	other := newWorld(t)

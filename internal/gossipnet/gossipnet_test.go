@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/ed25519"
+	"crypto/tls"
 	"errors"
 	"net"
 	"testing"
@@ -214,5 +215,42 @@ func TestFloodSpendsOnesOwnQuota(t *testing.T) {
 	other := w.call(w.credentials(w.tlsKey(w.cities[3]), w.tlsKey(w.cities[0])))
 	if _, err := other.GetHead(t.Context(), &gossipv1.GetHeadRequest{Origin: "x"}); status.Code(err) != codes.NotFound {
 		t.Errorf("another member: %v", err)
+	}
+}
+
+// The public certificate stands on the same port: who does not ask for gossip is shown that, and gets no gossip.
+func TestPublicCertificateStandsBesideGossip(t *testing.T) {
+	w := newWorld(t)
+	own, err := gossipnet.Certificate(w.tlsKey(w.cities[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown, err := gossipnet.Certificate(alliancetest.Key("public"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := grpc.NewServer(grpc.Creds(gossipnet.ServerCredentials(own, &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{shown}}, w.engines[0].Known)))
+	gossipv1.RegisterGossipServiceServer(s, gossipnet.NewServer(w.engines[0]))
+	go func() { _ = s.Serve(l) }()
+	t.Cleanup(s.Stop)
+	w.addrs[w.cities[0].Entry.GetGrpc()] = l.Addr().String()
+	var saw ed25519.PublicKey
+	public := credentials.NewTLS(&tls.Config{
+		MinVersion: tls.VersionTLS12, ServerName: "secretariat.example", InsecureSkipVerify: true, //nolint:gosec // VerifyConnection looks at it
+		VerifyConnection: func(c tls.ConnectionState) error {
+			saw = c.PeerCertificates[0].PublicKey.(ed25519.PublicKey)
+			return nil
+		},
+	})
+	if _, err := w.call(public).GetHead(t.Context(), &gossipv1.GetHeadRequest{Origin: "x"}); status.Code(err) != codes.PermissionDenied || !saw.Equal(alliancetest.Public("public")) {
+		t.Errorf("the public: %v, shown %x", err, saw)
+	}
+	member := w.call(w.credentials(w.tlsKey(w.cities[1]), w.tlsKey(w.cities[0])))
+	if _, err := member.GetHead(t.Context(), &gossipv1.GetHeadRequest{Origin: "x"}); status.Code(err) != codes.NotFound {
+		t.Errorf("a member: %v", err)
 	}
 }

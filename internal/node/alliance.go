@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cityproof/cityproof/internal/client"
@@ -18,6 +19,7 @@ import (
 	"github.com/cityproof/cityproof/internal/registry"
 	"github.com/cityproof/cityproof/internal/root"
 	"github.com/cityproof/cityproof/internal/roster"
+	"github.com/cityproof/cityproof/internal/telemetry"
 )
 
 // alliance is a member's part in its alliance: it follows the registry, and has the member's log cosigned and anchored.
@@ -33,6 +35,7 @@ type alliance struct {
 	logger   *slog.Logger
 
 	published chan struct{} // a word that there is a new head
+	anchored  atomic.Int64  // Unix second of the last anchor of this process
 	rounds    rounds
 }
 
@@ -214,3 +217,16 @@ func (a *alliance) rootJSON(w http.ResponseWriter, _ *http.Request) {
 
 // originHash names a log in the paths of witnesses and mirrors.
 func originHash(origin string) [sha256.Size]byte { return sha256.Sum256([]byte(origin)) }
+
+// metrics is the member's part in the alliance in numbers.
+func (a *alliance) metrics() telemetry.AllianceState {
+	st := a.follower.State()
+	s := telemetry.AllianceState{
+		RegistrySize: st.Roster.Size(), Alarms: len(st.Alarms), Evidence: len(a.member.accusations.store.Items()),
+		Anchored: uint64(a.anchored.Load()), //nolint:gosec // a clock's
+	}
+	if f := a.member.ledger.Final(); f != nil {
+		s.FinalSize = f.Checkpoint.Size
+	}
+	return s
+}

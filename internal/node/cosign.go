@@ -250,5 +250,6 @@ func (a *alliance) append(ctx context.Context, entry []byte) error {
 		return fmt.Errorf("appending an anchor: %w", err)
 	}
 	a.rounds.anchored = time.Now()
+	a.anchored.Store(a.rounds.anchored.Unix())
 	return nil
 }

@@ -67,6 +67,9 @@ type node struct {
 func (n *node) watch() {
 	for _, m := range n.members {
 		n.metrics.WatchScrub(m.origin, m.scrubState)
+		if m.alliance != nil {
+			n.metrics.WatchAlliance(m.origin, m.alliance.metrics)
+		}
 		n.metrics.WatchLog(m.origin, func() telemetry.LogState {
 			size, published, queued := m.ledger.State()
 			return telemetry.LogState{Size: size, PublishedSize: published, QueuedLeaves: queued, ReadOnly: m.ledger.ReadOnly() != ""}

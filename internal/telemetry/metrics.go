@@ -79,6 +79,26 @@ func (m *Metrics) WatchLog(origin string, state func() LogState) {
 	})
 }
 
+// AllianceState is what a member says of its part in an alliance when metrics are read.
+type AllianceState struct {
+	RegistrySize, FinalSize, Anchored uint64 // Anchored is a Unix second; 0: not since the start
+	Alarms, Evidence                  int
+}
+
+// WatchAlliance adds the gauges of one member's part in its alliance, computed when read.
+func (m *Metrics) WatchAlliance(origin string, state func() AllianceState) {
+	gauge := func(name, help string, value func(AllianceState) float64) {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: name, Help: help, ConstLabels: prometheus.Labels{"origin": origin},
+		}, func() float64 { return value(state()) }))
+	}
+	gauge("cityproof_registry_size", "Entries of the registry that were replayed.", func(s AllianceState) float64 { return float64(s.RegistrySize) })
+	gauge("cityproof_registry_alarms", "Entries of the registry that break a rule and have no effect: a human must look.", func(s AllianceState) float64 { return float64(s.Alarms) })
+	gauge("cityproof_log_final_size", "Size of the newest head that committee and mirrors made final.", func(s AllianceState) float64 { return float64(s.FinalSize) })
+	gauge("cityproof_log_anchored_timestamp_seconds", "When this node last wrote an anchor into its log; 0: not since it started. Others show the log in amber after 2 hours, in red after a day.", func(s AllianceState) float64 { return float64(s.Anchored) })
+	gauge("cityproof_evidence", "Proofs of misbehaviour that are kept: a human must look.", func(s AllianceState) float64 { return float64(s.Evidence) })
+}
+
 // ScrubState is what the scrub of a log says of itself when metrics are read.
 type ScrubState struct {
 	Bytes, Cycles, Complete uint64

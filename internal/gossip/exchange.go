@@ -20,6 +20,7 @@ type Self struct {
 func (s *State) Request(to string, self Self, full bool, now time.Time) *gossipv1.ExchangeRequest {
 	p := s.peer(to)
 	r := &gossipv1.ExchangeRequest{Hello: s.hello(self, now), Have: s.news(to, p, nil), Evidence: s.unsent(p)}
+	p.telling, p.giving = s.seq, p.proofs+len(r.Evidence)
 	if full {
 		r.Buckets = slices.Clone(s.digests[:])
 	}
@@ -49,7 +50,6 @@ func (s *State) news(to string, p *peer, answered map[int]bool) []*gossipv1.Summ
 		}
 		out = append(out, s.summary(c.log))
 	}
-	p.sent = s.seq
 	return out
 }
 
@@ -58,12 +58,14 @@ func (s *State) summary(log int) *gossipv1.Summary {
 	return &gossipv1.Summary{Origin: short[:], Size: h.Size, Root: h.Root[:]}
 }
 
-// unsent is evidence that a peer was not given.
+// unsent is evidence of which it is not known that a peer has it.
 func (s *State) unsent(p *peer) [][]byte {
 	var out [][]byte
-	for p.proofs < len(s.proofs) && len(out) < MaxEvidence {
-		out = append(out, s.proofs[p.proofs].Bytes)
-		p.proofs++
+	for _, proof := range s.proofs[p.proofs:] {
+		if len(out) == MaxEvidence {
+			break
+		}
+		out = append(out, proof.Bytes)
 	}
 	return out
 }
@@ -180,9 +182,12 @@ func (s *State) differing(theirs []uint64, answered map[int]bool, room int) []*g
 
 // Take takes a peer's answer, and returns what to deliver to it; nil if that is nothing.
 func (s *State) Take(from string, r *gossipv1.ExchangeResponse, now time.Time) (*gossipv1.DeliverRequest, error) {
-	if _, err := s.begin(from, r.GetHello(), now); err != nil {
+	p, err := s.begin(from, r.GetHello(), now)
+	if err != nil {
 		return nil, err
 	}
+	// Only an answer shows that the request arrived: what a lost one told is told again.
+	p.sent, p.proofs = max(p.sent, p.telling), max(p.proofs, p.giving)
 	if len(r.GetHave()) > 2*MaxHave || len(r.GetEvidence()) > MaxEvidence || len(r.GetWant()) > MaxHeads || len(r.GetHeads()) > MaxHeads {
 		return nil, s.misbehaved(from, now, errBounds)
 	}
@@ -192,7 +197,6 @@ func (s *State) Take(from string, r *gossipv1.ExchangeResponse, now time.Time) (
 	out := &gossipv1.DeliverRequest{}
 	answered := map[int]bool{}
 	var ours []int
-	var err error
 	if out.Want, ours, err = s.compare(from, r.GetHave(), answered, now); err != nil {
 		return nil, err
 	}

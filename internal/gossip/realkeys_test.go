@@ -223,3 +223,26 @@ func TestGarbageIsThePeersOwnLoss(t *testing.T) {
 		t.Errorf("it is left alone for ever: %v", err)
 	}
 }
+
+// What a lost message told is told again: a proof must not end because a peer was just starting.
+func TestLostMessagesLoseNothing(t *testing.T) {
+	p := newPair(t)
+	p.nodes[0].Learn(p.head(0, alliancetest.NewTree(9, "one"), 9))
+	p.nodes[0].Learn(p.head(0, alliancetest.NewTree(9, "two"), 9))
+	a, b := p.cities[0].ID, p.cities[1].ID
+	for range 3 { // requests that never arrive
+		if r := p.nodes[0].Request(b, gossip.Self{}, false, p.now); len(r.GetEvidence()) != 1 || len(r.GetHave()) != 1 {
+			t.Fatalf("%d proofs and %d summaries are told", len(r.GetEvidence()), len(r.GetHave()))
+		}
+	}
+	for range 3 { // answers that never arrive
+		if _, err := p.nodes[0].Answer(b, p.nodes[1].Request(a, gossip.Self{}, false, p.now), gossip.Self{}, p.now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.must(p.exchange())
+	p.proven(evidence.TwoRoots)
+	if r := p.nodes[0].Request(b, gossip.Self{}, false, p.now); len(r.GetEvidence())+len(r.GetHave()) != 0 {
+		t.Errorf("what was heard is told again: %d proofs, %d summaries", len(r.GetEvidence()), len(r.GetHave()))
+	}
+}

@@ -129,8 +129,10 @@ type change struct {
 
 // peer is what is known of another node.
 type peer struct {
-	sent     uint64 // changes up to this number were told
-	proofs   int    // so many of the proofs were given
+	sent     uint64 // changes up to this number were told, and heard
+	proofs   int    // so many of the proofs were given, and came in
+	telling  uint64 // as sent, in the request that is not answered
+	giving   int
 	banned   time.Time
 	offset   time.Duration // its clock minus ours
 	measured time.Time

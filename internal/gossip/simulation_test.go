@@ -266,8 +266,8 @@ func TestSimulationNewHeadsSpread(t *testing.T) {
 }
 
 // Every city has a new head a minute. At most 100 KB/s a node. What ten thousand nodes know of ten thousand logs does not fit
-// into 24 GiB, so five thousand with twice as many heads stand for them, which is as many heads a second for each node:
-// go test ./internal/gossip -run Steady -cities 5000 -heads 2 -v -timeout 60m
+// into 24 GiB, so 1,667 with six times as many heads stand for them, which is as many heads a second for each node:
+// go test ./internal/gossip -run Steady -cities 1667 -heads 6 -v -timeout 30m
 func TestSimulationSteadyTraffic(t *testing.T) {
 	n := *cityCount
 	w := newNet(t, n, 11)

@@ -2,8 +2,10 @@ package integration_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -15,6 +17,8 @@ import (
 
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/demo"
+	"github.com/cityproof/cityproof/internal/signingkey"
+	tlogwitness "github.com/cityproof/cityproof/internal/witness"
 )
 
 // members is an alliance that the demo founded, with its nodes as processes of their own.
@@ -210,5 +214,70 @@ func TestT14LiarIsNotCosignedUntilOperatorsResume(t *testing.T) {
 	a.cityproof(0, "final", lone, "--node", a.demo.Nodes[3].HTTP, "--trust", filepath.Join(a.folder(3), "node", "trust.json"), "--root", a.demo.Root, "--wait", "30s")
 	if out := a.cityproof(0, "evidence", "list", "--node", a.demo.Nodes[1].HTTP, "--root", a.demo.Root); !strings.Contains(out, "the keys are where they were") {
 		t.Errorf("the operator's reason is not on record:\n%s", out)
+	}
+}
+
+// T-14, E5: whoever holds the registry's keys and signs two histories of it is caught like any city, and everybody has the
+// proof.
+func TestT14ForkedRegistryIsProven(t *testing.T) {
+	a := newAlliance(t)
+	a.startAll()
+	registry := a.demo.Nodes[0].Origin
+	var signers []*checkpoint.Signer
+	for file, typ := range map[string]checkpoint.KeyType{"log-ed25519.key": checkpoint.TypeEd25519, "log-mldsa44.key": checkpoint.TypeMLDSA44} {
+		key, err := signingkey.ReadFile(filepath.Join(a.folder(0), "node", "keys", file), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := checkpoint.NewSigner(registry, typ, key.Signer())
+		if err != nil {
+			t.Fatal(err)
+		}
+		signers = append(signers, s)
+	}
+	at := a.demo.Nodes[1].HTTP + "/witness/"
+	proven := func(i int) bool {
+		return strings.Contains(a.cityproof(0, "evidence", "list", "--node", a.demo.Nodes[i].HTTP, "--root", a.demo.Root), "the alliance's registry "+registry+" signed two")
+	}
+	for try := 0; !proven(1); try++ {
+		if try == 50 {
+			t.Fatal("two histories of the registry were shown, and nobody has the proof")
+		}
+		resp, err := http.Get(fmt.Sprintf("%s%x/checkpoint", at, sha256.Sum256([]byte(registry))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		n, perr := checkpoint.ParseNote(b)
+		if err != nil || perr != nil {
+			t.Fatal(err, perr)
+		}
+		seen, err := checkpoint.ParseCheckpoint(n.Text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen.Root[0] ^= 1
+		note, err := checkpoint.Sign(seen, time.Now(), signers...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err = http.Post(at+"add-checkpoint", "text/plain", bytes.NewReader((&tlogwitness.Request{Old: seen.Size, Note: note}).Format()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode == http.StatusOK {
+			t.Fatal("a second history of the registry was cosigned")
+		}
+	}
+	for i := range a.runs {
+		for try := 0; !proven(i); try++ {
+			if try == 50 {
+				t.Errorf("%s has no proof", a.demo.Nodes[i].Name)
+				break
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
 	}
 }

@@ -170,6 +170,13 @@ func (a *alliance) update(ctx context.Context) error {
 			}
 			return nil
 		}
+		var fork *registry.ForkError
+		if errors.As(err, &fork) {
+			// Gossip holds the one head against the other, asks for proofs, and makes evidence of them.
+			a.logger.Error("ALARM: the registry shows two histories", slog.Any("err", fork))
+			a.member.seen(a.follower.State().Note)
+			a.member.seen(fork.Note)
+		}
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)

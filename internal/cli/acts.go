@@ -253,7 +253,7 @@ func (a *App) finalNote(cmd *cobra.Command, d *decision, id string) ([]byte, err
 	if err != nil {
 		return nil, unknown(fmt.Errorf("the final head of %s: %w", id, err), "its node must answer; a mirror's copy may do: this verb needs the note of a final head")
 	}
-	if _, err := st.Roster.Final(m, note); err != nil {
+	if _, err := st.Roster.Witnessed(m, note); err != nil {
 		return nil, refused(fmt.Errorf("the final head of %s: %w", id, err), "its node must have its newest head cosigned first")
 	}
 	return note, nil

@@ -133,9 +133,9 @@ func (a *App) pins(ctx context.Context, r *roster.Roster) []byte {
 		}
 		note, err := fetchFinal(ctx, m.Entry.GetHttp())
 		if err == nil {
-			var head checkpoint.Checkpoint
-			if head, err = r.Final(m, note); err == nil && head.Size >= heads[origin].Size {
-				heads[origin] = roster.Pin{Size: head.Size, Root: head.Root}
+			var by *roster.FinalBy
+			if by, err = r.Witnessed(m, note); err == nil && by.Head.Size >= heads[origin].Size {
+				heads[origin] = roster.Pin{Size: by.Head.Size, Root: by.Head.Root}
 				continue
 			}
 		}

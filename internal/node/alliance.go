@@ -161,8 +161,11 @@ func (a *alliance) update(ctx context.Context) error {
 	defer cancel()
 	var errs []error
 	for _, src := range a.sources {
-		alarms := len(a.follower.State().Alarms)
+		alarms, epoch := len(a.follower.State().Alarms), a.follower.Roster().Epoch().Number
 		err := a.follower.Update(ctx, src)
+		if a.follower.Roster().Epoch().Number != epoch {
+			a.news() // another committee counts
+		}
 		if err == nil {
 			for _, alarm := range a.follower.State().Alarms[alarms:] {
 				a.logger.Error("the registry holds an entry that breaks a rule and has no effect",

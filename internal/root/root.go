@@ -27,6 +27,7 @@ const (
 	MinFounders = 3
 	maxFounders = 32  // so many requests fit into a file
 	maxName     = 100 // characters
+	maxSeats    = 13  // of a committee
 )
 
 // ErrNotSigned is wrapped by errors about too few or wrong signatures.
@@ -68,6 +69,7 @@ type Terms struct {
 	NextDraw     int64         `json:"next_draw"`
 	Founders     [][]byte      `json:"founders,omitempty"`
 	ContinueFrom *ContinueFrom `json:"continue_from,omitempty"`
+	Pin          *Pin          `json:"pin,omitempty"`
 }
 
 // Registry says where the registry log is, and by whose keys.
@@ -75,6 +77,13 @@ type Registry struct {
 	Origin string   `json:"origin"`
 	URL    string   `json:"url"`
 	VKeys  []string `json:"vkeys"`
+}
+
+// Pin names an epoch that root keys vouch for: who holds this version needs no proof of the epochs up to it.
+type Pin struct {
+	Epoch      uint32   `json:"epoch"`       // from 1
+	RosterRoot []byte   `json:"roster_root"` // 32 bytes: of its EPOCH
+	Committee  []string `json:"committee"`   // of the registry: member ids in the order of their seats, 1 to 13
 }
 
 // ContinueFrom names the head of the registry that holds, after its keys signed two.
@@ -227,6 +236,9 @@ func (r *Root) checkTerms() error {
 	}
 	if c := t.ContinueFrom; c != nil && (c.Size < 1 || len(c.Root) != sha256.Size || r.Version == 1) {
 		return errors.New("continue_from names a head of at least one entry, in a version after the first")
+	}
+	if p := t.Pin; p != nil && (p.Epoch < 1 || len(p.RosterRoot) != sha256.Size || len(p.Committee) < 1 || len(p.Committee) > maxSeats || r.Version == 1) {
+		return errors.New("pin names an epoch from 1, its roster_root and the registry's committee, in a version after the first")
 	}
 	return r.readFounders()
 }

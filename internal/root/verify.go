@@ -29,6 +29,9 @@ func (r *Root) VerifyNext(next *Root) error {
 	if next.Terms.FoundedAt != r.Terms.FoundedAt || next.Terms.NextDraw != r.Terms.NextDraw {
 		return fmt.Errorf("version %d changes founded_at or next_draw, which never change", next.Version)
 	}
+	if old, now := r.Terms.Pin, next.Terms.Pin; old != nil && (now == nil || now.Epoch < old.Epoch) {
+		return fmt.Errorf("version %d pins an epoch before %d, which version %d pins", next.Version, old.Epoch, r.Version)
+	}
 	if err := r.meta.VerifyDelegate(metadata.ROOT, next.meta); err != nil {
 		return fmt.Errorf("%w: version %d by the keys of version %d: %w", ErrNotSigned, next.Version, r.Version, err)
 	}

@@ -211,8 +211,8 @@ func TestUnknownMembersCouldNotBeTold(t *testing.T) {
 	for name, file := range map[string]string{
 		"another member at the end":   strings.TrimSuffix(good, "}\n") + ",\n\"successor\":{}}\n",
 		"another member at the start": strings.Replace(good, "{", "{\"successor\":{},\n", 1),
-		"another layout":         `{"successor": {"epoch": 3}, "statement": {}, "tlog_proof": ""}`,
-		"an odd name":            strings.TrimSuffix(good, "}\n") + ",\n\"\x7f\u202e\":1}\n",
+		"another layout":              `{"successor": {"epoch": 3}, "statement": {}, "tlog_proof": ""}`,
+		"an odd name":                 strings.TrimSuffix(good, "}\n") + ",\n\"\x7f\u202e\":1}\n",
 	} {
 		_, err := receipt.Parse([]byte(file))
 		var unknown *receipt.CouldNotTellError

@@ -52,15 +52,20 @@ const maxAlarms = 1000
 // State is a registry up to a head. It does not change.
 type State struct {
 	Roster *roster.Roster
-	Note   []byte // the head, signed by the registry; nil before the first
+	Note   []byte // the head, signed by the registry; nil before the first, and where it went back to the head that Next names
 	Alarms []Alarm
+	// Next is the version of the root by which the registry goes on in another log, while Roster does not hold it: until then
+	// no act is taken. Nil: there is none.
+	Next *root.Root
 }
 
 // Follower follows a registry. It is safe for concurrent use; updates run one after another.
 type Follower struct {
+	first *root.Root
 	state atomic.Pointer[State]
 
-	mu sync.Mutex // held during an update
+	mu      sync.Mutex // held during an update
+	adopted *root.Root // the newest version that was given to Adopt; nil: none. Guarded by mu
 }
 
 // NewFollower begins with version 1 of the root, which must verify.
@@ -69,7 +74,7 @@ func NewFollower(first *root.Root) (*Follower, error) {
 	if err != nil {
 		return nil, fmt.Errorf("following registry: %w", err)
 	}
-	f := &Follower{}
+	f := &Follower{first: first}
 	f.state.Store(&State{Roster: r})
 	return f, nil
 }
@@ -80,11 +85,12 @@ func (f *Follower) State() *State { return f.state.Load() }
 // Roster is the roster of State.
 func (f *Follower) Roster() *roster.Roster { return f.State().Roster }
 
-// Origin is the registry's name.
+// Origin is the registry's name, as the roster has it.
 func (f *Follower) Origin() string { return f.Roster().Root().Terms.Registry.Origin }
 
 // Update replays what a source has more than the follower. A source that is behind changes nothing. After an error the
-// follower stands where it stood. Errors: *ForkError, *roster.MissingFileError, *act.LaterVersionError, or of the source.
+// follower stands where it stood. Errors: *ForkError, *WaitingError, *roster.MissingFileError, *act.LaterVersionError, or of the
+// source.
 func (f *Follower) Update(ctx context.Context, src Source) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -109,8 +115,11 @@ func (f *Follower) replay(ctx context.Context, src Source) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
+	if now.Next != nil {
+		return f.goOn(ctx, src, note, head)
+	}
 	if head.Origin != f.Origin() {
-		return nil, fmt.Errorf("the checkpoint is of %s", head.Origin)
+		return f.moved(ctx, src, note, head)
 	}
 	if root, ok := now.Roster.RootAt(head.Size); ok {
 		if root != head.Root {
@@ -126,16 +135,10 @@ func (f *Follower) replay(ctx context.Context, src Source) (*State, error) {
 		}
 	}
 	next := &State{Roster: now.Roster.Clone(), Note: note, Alarms: now.Alarms}
-	if err := next.apply(ctx, src, head.Size); err != nil {
+	if err := next.applyAll(ctx, src, head); err != nil {
 		return nil, err
 	}
-	if got := next.Roster.TreeRoot(); got != head.Root {
-		return nil, fmt.Errorf("its entries lead to the root %s at size %d, its checkpoint says %s", got, head.Size, head.Root)
-	}
-	if err := verify(next.Roster, note, head); err != nil {
-		return nil, err
-	}
-	return next, nil
+	return next, verify(next.Roster, note, head)
 }
 
 // fork tells a head that the registry signed from one that somebody made up.
@@ -154,6 +157,17 @@ func verify(r *roster.Roster, note []byte, head checkpoint.Checkpoint) error {
 	}
 	_, err = checkpoint.Verify(note, keys, nil)
 	return err
+}
+
+// applyAll replays all entries of a head, which must lead to its root.
+func (s *State) applyAll(ctx context.Context, src Source, head checkpoint.Checkpoint) error {
+	if err := s.apply(ctx, src, head.Size); err != nil {
+		return err
+	}
+	if got := s.Roster.TreeRoot(); got != head.Root {
+		return fmt.Errorf("its entries lead to the root %s at size %d, its checkpoint says %s", got, head.Size, head.Root)
+	}
+	return nil
 }
 
 // apply replays entries up to a size.

@@ -86,7 +86,8 @@ type Pin struct {
 	Committee  []string `json:"committee"`   // of the registry: member ids in the order of their seats, 1 to 13
 }
 
-// ContinueFrom names the head of the registry that holds, after its keys signed two.
+// ContinueFrom names the head of the old registry log that counts, after its keys signed two histories. The version's
+// Registry is the log that goes on from it (FORMAT.md).
 type ContinueFrom struct {
 	Size int64  `json:"size"`
 	Root []byte `json:"root"` // 32 bytes
@@ -230,6 +231,9 @@ func (r *Root) checkTerms() error {
 	}
 	if err := r.checkActKeys(); err != nil {
 		return err
+	}
+	if r.has(r.Log[0].Key) || slices.ContainsFunc(t.ActKeys, func(k []byte) bool { return bytes.Equal(k, r.Log[0].Key) }) {
+		return errors.New("registry.vkeys[0] is a root key or an act key too")
 	}
 	if t.FoundedAt < 1 || t.NextDraw < t.FoundedAt {
 		return errors.New("founded_at and next_draw must be Unix seconds, in this order")

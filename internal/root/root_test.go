@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cityproof/cityproof/internal/alliancetest"
+	"github.com/cityproof/cityproof/internal/proof"
 	"github.com/cityproof/cityproof/internal/root"
 )
 
@@ -138,6 +139,50 @@ func TestT11RootsFollowEachOther(t *testing.T) {
 	}
 	if _, err := good.Sign(first, alliancetest.Key("nobody")); err == nil {
 		t.Error("Sign takes a key of nobody")
+	}
+}
+
+// TestF21RootMovesTheRegistryOnlyAfterAFork: another origin needs continue_from, and continue_from another origin and keys.
+func TestF21RootMovesTheRegistryOnlyAfterAFork(t *testing.T) {
+	cities := founders(t)
+	first := alliancetest.Found(t, cities...)
+	log := func(origin, key string) *alliancetest.City {
+		return cities[0].Renew(t, origin, map[string]string{"log": key})
+	}
+	signed := func(d root.Draft) *root.Root { return alliancetest.SignRoot(t, first, d, "root 1", "root 2", "root 3") }
+	head := proof.LeafHash(nil)
+	good := signed(alliancetest.GoOnDraft(first, 7, head, log("secretariat.example/log-2", "log 2")))
+	if err := first.VerifyNext(good); err != nil {
+		t.Fatal(err)
+	}
+	if c := good.Terms.ContinueFrom; c.Size != 7 || proof.Hash(c.Root) != head {
+		t.Errorf("continue_from = %v", c)
+	}
+	if err := good.VerifyNext(alliancetest.SignRoot(t, good, alliancetest.NextDraft(good), "root 1", "root 2", "root 3")); err != nil {
+		t.Errorf("the version after it: %v", err)
+	}
+	plain := alliancetest.GoOnDraft(first, 7, head, log("secretariat.example/log-2", "log 2"))
+	plain.Terms.ContinueFrom = nil
+	halfNew := alliancetest.GoOnDraft(first, 7, head, log("secretariat.example/log-2", "log 2"))
+	halfNew.Terms.Registry.VKeys[1] = log("secretariat.example/log-2", "nl-secretariat log").Entry.LogVkeys[1]
+	for name, d := range map[string]root.Draft{
+		"moved without continue_from": plain,
+		"the same origin":             alliancetest.GoOnDraft(first, 7, head, log("", "log 2")),
+		"another host":                alliancetest.GoOnDraft(first, 7, head, log("elsewhere.example/log", "log 2")),
+		"the same keys":               alliancetest.GoOnDraft(first, 7, head, log("secretariat.example/log-2", "nl-secretariat log")),
+		"one key that is the same":    halfNew,
+	} {
+		if err := first.VerifyNext(signed(d)); err == nil {
+			t.Errorf("%s: VerifyNext accepts it", name)
+		}
+	}
+	for name, key := range map[string]string{"a root key": "root 4", "an act key": "act 2"} {
+		if _, err := root.New(alliancetest.GoOnDraft(first, 7, head, log("secretariat.example/log-2", key))); err == nil {
+			t.Errorf("%s as the registry's: New makes it", name)
+		}
+	}
+	if _, err := root.New(alliancetest.GoOnDraft(first, 0, proof.EmptyRoot(), log("secretariat.example/log-2", "log 2"))); err == nil {
+		t.Error("New makes a version that goes on from nothing")
 	}
 }
 

@@ -6,6 +6,9 @@ import (
 	"time"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
+
+	"github.com/cityproof/cityproof/internal/act"
+	"github.com/cityproof/cityproof/internal/declaration"
 )
 
 // Verify checks that a version is signed by a threshold of its own keys. That is what makes version 1 a root, and it is all
@@ -32,10 +35,37 @@ func (r *Root) VerifyNext(next *Root) error {
 	if old, now := r.Terms.Pin, next.Terms.Pin; old != nil && (now == nil || now.Epoch < old.Epoch) {
 		return fmt.Errorf("version %d pins an epoch before %d, which version %d pins", next.Version, old.Epoch, r.Version)
 	}
+	if err := r.checkRegistry(next); err != nil {
+		return fmt.Errorf("version %d: %w", next.Version, err)
+	}
 	if err := r.meta.VerifyDelegate(metadata.ROOT, next.meta); err != nil {
 		return fmt.Errorf("%w: version %d by the keys of version %d: %w", ErrNotSigned, next.Version, r.Version, err)
 	}
 	return next.Verify()
+}
+
+// checkRegistry lets the registry go on under another origin with continue_from alone, and then under other keys too: the old
+// ones have signed two histories.
+func (r *Root) checkRegistry(next *Root) error {
+	was, now := r.Terms.Registry.Origin, next.Terms.Registry.Origin
+	if next.Terms.ContinueFrom == nil {
+		if now != was {
+			return fmt.Errorf("it moves the registry to %s and has no continue_from", now)
+		}
+		return nil
+	}
+	if now == was || act.Host(now) != act.Host(was) {
+		return fmt.Errorf("with continue_from the registry needs a new origin that begins as %s does, up to the last part; it is %s", was, now)
+	}
+	if err := declaration.CheckOrigin(now); err != nil {
+		return err
+	}
+	for i, k := range next.Log {
+		if bytes.Equal(k.Key, r.Log[i].Key) {
+			return fmt.Errorf("with continue_from the registry needs new keys, and registry.vkeys[%d] is the old one", i)
+		}
+	}
+	return nil
 }
 
 // ExpiredAt reports whether the version had expired at a time, which a receipt proves.

@@ -310,6 +310,11 @@ func (r *Roster) rootVersion(a *registryv1.RootVersion, s signers, files FilesFu
 			return err
 		}
 	}
+	if next.Terms.ContinueFrom != nil {
+		if err := r.goOn(next); err != nil {
+			return err
+		}
+	}
 	r.claimRoot(next)
 	r.root, r.recorded = next, next.Version
 	r.chain.renew(file, next)

@@ -26,6 +26,7 @@ type Roster struct {
 	time     int64        // registry time, Unix seconds
 	anchored uint64       // index of the last effective anchor
 	recorded int64        // root versions that the registry holds
+	settled  uint64       // size just after the newest entry that is no effective ROOT_VERSION
 
 	members   map[string]*Member
 	keys      map[string]string // raw key to who ever had it, in words
@@ -173,6 +174,9 @@ func (r *Roster) Apply(entry []byte, files FilesFunc) (Outcome, error) {
 	r.tree.Append(leaf)
 	r.leaves = append(r.leaves, leaf)
 	r.roots = append(r.roots, r.tree.Root())
+	if out.Kind != Effective || out.What != rootVersion {
+		r.settled = r.Size()
+	}
 	return out, nil
 }
 

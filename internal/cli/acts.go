@@ -16,7 +16,6 @@ import (
 	"github.com/cityproof/cityproof/internal/act"
 	"github.com/cityproof/cityproof/internal/client"
 	"github.com/cityproof/cityproof/internal/entry"
-	"github.com/cityproof/cityproof/internal/root"
 )
 
 // deciding makes the verb of an act. build says what the act does, of the verb's arguments.
@@ -200,18 +199,6 @@ func (a *App) allianceRuleSet() *cobra.Command {
 			sum := sha256.Sum256(b)
 			what := &registryv1.RuleSet{Number: proto.Uint32(st.Roster.Rules().Number + 1), Bundle: sum[:]}
 			return "ruleset", &registryv1.Act{Act: &registryv1.Act_RuleSet{RuleSet: what}}, b, nil
-		})
-}
-
-func (a *App) allianceRoot() *cobra.Command {
-	return a.deciding("root FILE --key KEY", "Record a version of root.json in the registry, the first one too", 1,
-		func(_ *cobra.Command, _ *decision, args []string) (string, *registryv1.Act, []byte, error) {
-			b, err := readLimited(args[0], root.MaxFile)
-			if err != nil {
-				return "", nil, nil, err
-			}
-			sum := sha256.Sum256(b)
-			return "root", &registryv1.Act{Act: &registryv1.Act_RootVersion{RootVersion: &registryv1.RootVersion{File: sum[:]}}}, b, nil
 		})
 }
 

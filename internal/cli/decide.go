@@ -31,6 +31,7 @@ type decision struct {
 	keys                          []string
 	reason                        string
 	hold                          bool
+	versions                      []*root.Root // of the root that are known from files, beside the first
 }
 
 // registryFlags say which alliance, and where its registry is read.
@@ -75,8 +76,17 @@ func (a *App) follow(ctx context.Context, d *decision) (*follow.State, *client.L
 	if err != nil {
 		return nil, nil, refused(err, "get root.json again, by a way that you trust")
 	}
+	places := registryPlaces(first, first.Terms.Registry, d.at)
+	for _, v := range d.versions {
+		if err := f.Adopt(v); err != nil {
+			return nil, nil, refused(err, "give the files of the versions between with --version, in their order")
+		}
+		if v.Terms.ContinueFrom != nil {
+			places = registryPlaces(first, v.Terms.Registry, d.at)
+		}
+	}
 	var errs []error
-	for _, place := range registryPlaces(first, d.at) {
+	for _, place := range places {
 		log, err := openLog(ctx, place)
 		if err == nil {
 			err = f.Update(ctx, log.LogReader)
@@ -96,14 +106,13 @@ func (a *App) follow(ctx context.Context, d *decision) (*follow.State, *client.L
 }
 
 // registryPlaces are where the registry lies: the one named, or the secretariat's node, then the founders' mirrors.
-func registryPlaces(first *root.Root, named string) []string {
+func registryPlaces(first *root.Root, registry root.Registry, named string) []string {
 	if named != "" {
 		return []string{named}
 	}
-	registry := first.Terms.Registry
 	places := []string{registry.URL}
 	for _, m := range first.Founders {
-		if m.Member.Origin() != registry.Origin {
+		if m.Member.Origin() != first.Terms.Registry.Origin {
 			places = append(places, fmt.Sprintf("%s/mirror/%x", m.Member.Entry.GetHttp(), sha256.Sum256([]byte(registry.Origin))))
 		}
 	}
@@ -182,7 +191,13 @@ func (a *App) submit(ctx context.Context, d *decision, r *roster.Roster, signed 
 	if err != nil {
 		return refused(fmt.Errorf("this %s would have no effect: %w", signed.Kind(), err), "nothing was submitted")
 	}
-	c, err := client.Dial(ctx, client.Options{Node: strings.TrimSuffix(r.Root().Terms.Registry.URL, "/log"), Now: a.Now})
+	registry := r.Root().Terms.Registry
+	for _, v := range d.versions {
+		if v.Version > r.Root().Version && v.Terms.ContinueFrom != nil {
+			registry = v.Terms.Registry // the act that records it is the first in its log
+		}
+	}
+	c, err := client.Dial(ctx, client.Options{Node: strings.TrimSuffix(registry.URL, "/log"), Now: a.Now})
 	if err != nil {
 		return err
 	}

@@ -114,7 +114,7 @@ func openMember(ctx context.Context, cfg config.Member, whole *config.Config, lo
 	if err = m.openMirror(logger); err != nil || m.alliance == nil {
 		return m, err
 	}
-	if err = m.alliance.followCopies(); err != nil {
+	if err = m.alliance.findRegistry(); err != nil {
 		return m, err
 	}
 	return m, m.openGossip(whole)

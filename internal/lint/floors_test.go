@@ -36,6 +36,7 @@ var floors = []row{
 	{floor: 0, path: "internal/entry"},
 	{floor: 0, path: "internal/root"},
 	{floor: 0, path: "internal/evidence"},
+	{floor: 0, path: "internal/logtime"},
 	{floor: 0, path: "internal/roster"},
 
 	// Floor 1: one store, key file or fact of the machine each.

@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/cityproof/cityproof/internal/checkpoint"
+	"github.com/cityproof/cityproof/internal/logtime"
 	"github.com/cityproof/cityproof/internal/proof"
 	"github.com/cityproof/cityproof/internal/root"
 	"github.com/cityproof/cityproof/internal/roster"
@@ -54,11 +56,17 @@ type State struct {
 	Roster *roster.Roster
 	Note   []byte // the head, signed by the registry; nil before the first
 	Alarms []Alarm
+	// Clock is the registry's log time, by the anchors that had effect.
+	Clock logtime.Clock
+	// Past are the epochs before the one in force, oldest first, of a follower that remembers them: who audits a log needs
+	// the committees of each.
+	Past []roster.Epoch
 }
 
 // Follower follows a registry. It is safe for concurrent use; updates run one after another.
 type Follower struct {
-	state atomic.Pointer[State]
+	state    atomic.Pointer[State]
+	remember bool
 
 	mu sync.Mutex // held during an update
 }
@@ -73,6 +81,9 @@ func NewFollower(first *root.Root) (*Follower, error) {
 	f.state.Store(&State{Roster: r})
 	return f, nil
 }
+
+// RememberEpochs has State.Past filled; it is called before the first Update. An epoch of 10,000 cities takes some 4 MB.
+func (f *Follower) RememberEpochs() { f.remember = true }
 
 // State returns where the follower stands. Nobody may apply entries to its roster.
 func (f *Follower) State() *State { return f.state.Load() }
@@ -125,8 +136,8 @@ func (f *Follower) replay(ctx context.Context, src Source) (*State, error) {
 			return nil, err
 		}
 	}
-	next := &State{Roster: now.Roster.Clone(), Note: note, Alarms: now.Alarms}
-	if err := next.apply(ctx, src, head.Size); err != nil {
+	next := &State{Roster: now.Roster.Clone(), Note: note, Alarms: now.Alarms, Clock: now.Clock.Clone(), Past: slices.Clip(now.Past)}
+	if err := next.apply(ctx, src, head.Size, f.remember); err != nil {
 		return nil, err
 	}
 	if got := next.Roster.TreeRoot(); got != head.Root {
@@ -157,7 +168,7 @@ func verify(r *roster.Roster, note []byte, head checkpoint.Checkpoint) error {
 }
 
 // apply replays entries up to a size.
-func (s *State) apply(ctx context.Context, src Source, size uint64) error {
+func (s *State) apply(ctx context.Context, src Source, size uint64, remember bool) error {
 	files := func(sum [sha256.Size]byte) ([]byte, error) { return src.File(ctx, sum) }
 	for s.Roster.Size() < size {
 		first := s.Roster.Size() &^ (tile.FullWidth - 1)
@@ -166,10 +177,16 @@ func (s *State) apply(ctx context.Context, src Source, size uint64) error {
 			return err
 		}
 		for _, b := range entries[s.Roster.Size()-first:] {
-			at := s.Roster.Size()
+			at, epoch := s.Roster.Size(), s.Roster.Epoch()
 			out, err := s.Roster.Apply(b, files)
 			if err != nil {
 				return fmt.Errorf("entry %d: %w", at, err)
+			}
+			if remember && s.Roster.Epoch().Number != epoch.Number {
+				s.Past = append(s.Past, epoch)
+			}
+			if out.Kind == roster.Anchor {
+				s.beat(at, b)
 			}
 			if out.Kind == roster.Void && len(s.Alarms) < maxAlarms {
 				s.Alarms = append(s.Alarms[:len(s.Alarms):len(s.Alarms)], Alarm{at, out.What, out.Reason.Error()})
@@ -177,6 +194,13 @@ func (s *State) apply(ctx context.Context, src Source, size uint64) error {
 		}
 	}
 	return nil
+}
+
+// beat takes an anchor that had effect. What the clock refuses is of no later head, and shows no life.
+func (s *State) beat(at uint64, note []byte) {
+	if head, err := headOf(note); err == nil {
+		_ = s.Clock.Add(logtime.Anchor{Index: at, Size: head.Size, Time: s.Roster.Time()})
+	}
 }
 
 func headOf(note []byte) (checkpoint.Checkpoint, error) {

@@ -13,6 +13,9 @@
 //   - every body, by its hash; a body that is gone, by the notice in this same log
 //     that erased it;
 //   - the publication rules. What breaks one is marked; that never changes a chain;
+//   - anchors, against the tree; and where the log's witnesses are known, whether
+//     they vouch for them: that is the log time of every leaf (package logtime). An
+//     anchor without its quorum makes no log time, and changes no verdict;
 //   - if asked, that the log continues a head seen before.
 //
 // # Verdicts

@@ -36,6 +36,7 @@ var floors = []row{
 	{floor: 0, path: "internal/entry"},
 	{floor: 0, path: "internal/root"},
 	{floor: 0, path: "internal/evidence"},
+	{floor: 0, path: "internal/logtime"},
 	{floor: 0, path: "internal/roster",
 		allow: []string{"sync"}}, // the codecs are derived from the protos once, when first asked for
 	{floor: 0, path: "internal/authority",

@@ -43,6 +43,7 @@ type alliance struct {
 	published chan struct{} // a word that there is a new head
 	anchored  atomic.Int64  // Unix second of the last anchor of this process
 	rounds    rounds
+	beats     heartbeats
 }
 
 // openAlliance reads root.json. The registry is followed from what joinLog and run are given.
@@ -181,6 +182,7 @@ func (a *alliance) run(ctx context.Context) {
 	g.Go(func() { a.follow(ctx) })
 	g.Go(func() { a.mirrorLogs(ctx) })
 	g.Go(func() { a.cosign(ctx) })
+	g.Go(func() { a.listen(ctx) })
 	g.Go(func() { a.member.accusations.watch(ctx, a.poll) })
 	if a.member.gossip != nil {
 		g.Go(func() { a.member.gossip.Run(ctx) })

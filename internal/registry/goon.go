@@ -75,7 +75,7 @@ func (f *Follower) again(ctx context.Context, src Source, size uint64) (*State, 
 		return nil, err
 	}
 	s := &State{Roster: r}
-	return s, s.apply(ctx, src, size)
+	return s, s.apply(ctx, src, size, f.remember)
 }
 
 // moved replays a source whose log has another origin than the registry that is followed: a version of the root in it must say
@@ -89,7 +89,7 @@ func (f *Follower) moved(ctx context.Context, src Source, note []byte, head chec
 	if err != nil {
 		return nil, err
 	}
-	if err := next.applyAll(ctx, src, head); err != nil {
+	if err := next.applyAll(ctx, src, head, f.remember); err != nil {
 		return nil, err
 	}
 	if in := next.Roster.Root(); in.Terms.Registry.Origin != head.Origin || in.Version <= now.Roster.Root().Version || now.Next != nil && in.Version < now.Next.Version {

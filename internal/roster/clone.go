@@ -39,6 +39,7 @@ func (m *Member) clone() *Member {
 		copied := *p
 		c.publishers[raw] = &copied
 	}
+	c.suspensions = slices.Clone(m.suspensions)
 	c.cosigned, c.cosigners = slices.Clip(m.cosigned), maps.Clone(m.cosigners)
 	return &c
 }

@@ -253,6 +253,7 @@ func (r *Roster) suspend(a *registryv1.Suspend, s signers) error {
 		return err
 	}
 	m.suspendedUntil, m.suspendedBy = r.time+suspensionLimit, who
+	m.suspensions = append(m.suspensions, suspension{r.time, m.suspendedUntil})
 	return nil
 }
 
@@ -265,6 +266,9 @@ func (r *Roster) reinstate(a *registryv1.Reinstate, s signers) error {
 		return err
 	}
 	m.suspendedUntil, m.suspendedBy = 0, nobody
+	for i := range m.suspensions {
+		m.suspensions[i].until = min(m.suspensions[i].until, r.time)
+	}
 	return nil
 }
 

@@ -99,6 +99,39 @@ func (m *Metrics) WatchAlliance(origin string, state func() AllianceState) {
 	gauge("cityproof_evidence", "Proofs of misbehaviour that are kept: a human must look.", func(s AllianceState) float64 { return float64(s.Evidence) })
 }
 
+// LogLag is how long a log has been silent.
+type LogLag struct {
+	Log     string  // origin, of the roster
+	Seconds float64 // since its last anchor; +Inf: none was found
+}
+
+// WatchLags adds the lag of the member's own log and of those that it mirrors, computed when read. Only origins of the roster
+// become labels.
+func (m *Metrics) WatchLags(origin string, state func() []LogLag) {
+	m.registry.MustRegister(&lags{
+		desc: prometheus.NewDesc("cityproof_log_lag_seconds",
+			"How long a log of the alliance has been silent, by the anchors in it: amber from 2 hours on, red from a day on; +Inf: no anchor was found.",
+			[]string{"log"}, prometheus.Labels{"origin": origin}),
+		state: state,
+	})
+}
+
+// lags is a gauge for each log that there is when it is read.
+type lags struct {
+	desc  *prometheus.Desc
+	state func() []LogLag
+}
+
+// Describe implements prometheus.Collector.
+func (l *lags) Describe(ch chan<- *prometheus.Desc) { ch <- l.desc }
+
+// Collect implements prometheus.Collector.
+func (l *lags) Collect(ch chan<- prometheus.Metric) {
+	for _, s := range l.state() {
+		ch <- prometheus.MustNewConstMetric(l.desc, prometheus.GaugeValue, s.Seconds, s.Log)
+	}
+}
+
 // ScrubState is what the scrub of a log says of itself when metrics are read.
 type ScrubState struct {
 	Bytes, Cycles, Complete uint64

@@ -38,6 +38,7 @@ type alliance struct {
 	peers    *http.Client
 	poll     time.Duration
 	anchors  time.Duration
+	scrub    config.Scrub
 	logger   *slog.Logger
 
 	published chan struct{} // a word that there is a new head
@@ -61,7 +62,7 @@ func (m *member) openAlliance(whole *config.Config, logger *slog.Logger) error {
 	}
 	a := &alliance{
 		member: m, file: file, first: first, version: first.Version, peers: peerClient(whole.Peers),
-		poll: time.Duration(whole.Peers.Poll), anchors: time.Duration(whole.Anchor.Interval),
+		poll: time.Duration(whole.Peers.Poll), anchors: time.Duration(whole.Anchor.Interval), scrub: whole.Scrub,
 		logger: logger.With(slog.String("origin", m.origin)), published: make(chan struct{}, 1),
 	}
 	if a.follower, err = registry.NewFollower(first); err != nil {
@@ -181,6 +182,7 @@ func (a *alliance) run(ctx context.Context) {
 	var g sync.WaitGroup
 	g.Go(func() { a.follow(ctx) })
 	g.Go(func() { a.mirrorLogs(ctx) })
+	g.Go(func() { a.keepCopies(ctx, a.scrub) })
 	g.Go(func() { a.cosign(ctx) })
 	g.Go(func() { a.listen(ctx) })
 	g.Go(func() { a.member.accusations.watch(ctx, a.poll) })

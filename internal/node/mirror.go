@@ -16,10 +16,12 @@ import (
 	"github.com/cityproof/cityproof/internal/act"
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/client"
+	"github.com/cityproof/cityproof/internal/config"
 	"github.com/cityproof/cityproof/internal/mirror"
 	"github.com/cityproof/cityproof/internal/mirrorstore"
 	"github.com/cityproof/cityproof/internal/roster"
 	"github.com/cityproof/cityproof/internal/signingkey"
+	"github.com/cityproof/cityproof/internal/telemetry"
 )
 
 const (
@@ -66,10 +68,13 @@ func (m *member) openMirror(logger *slog.Logger) error {
 	logs := &copies{alliance: m.alliance, web: map[string]*client.LogReader{}}
 	m.mirrored = logs.Mirrored
 	m.mirror, err = mirror.New(mirror.Options{
-		Store: m.copies, Heads: m.peers, Signer: signer, Logs: logs, Ready: m.ready, Seen: m.seen, Conflict: m.conflict,
+		Store: m.copies, Heads: m.peers, Signer: signer, Logs: logs, Ready: m.ready, Seen: m.seen, Conflict: m.conflict, Logger: m.alliance.logger,
 	})
 	return err
 }
+
+// Origins implements mirror.Logs.
+func (c *copies) Origins() []string { return c.alliance.mirrored() }
 
 // Mirrored implements mirror.Logs.
 func (c *copies) Mirrored(origin string) (mirror.Log, bool) {
@@ -161,6 +166,20 @@ func (a *alliance) mirrorLogs(ctx context.Context) {
 	}
 }
 
+// keepCopies reads again what is mirrored, within the period of the node's own scrub, and mends what is damaged.
+func (a *alliance) keepCopies(ctx context.Context, cfg config.Scrub) {
+	m := a.member.mirror
+	if m == nil {
+		return
+	}
+	var g sync.WaitGroup
+	g.Go(func() { m.Heal(ctx) })
+	if cfg.Period != config.Off {
+		g.Go(func() { m.Scrub(ctx, time.Duration(cfg.Period), cfg.MaxBytesPerSecond) })
+	}
+	g.Wait()
+}
+
 // mirrored are the origins of the logs that this member mirrors: all of a small alliance, else its share.
 func (a *alliance) mirrored() []string {
 	r := a.follower.Roster()
@@ -176,4 +195,16 @@ func (a *alliance) mirrored() []string {
 		}
 	}
 	return out
+}
+
+// mirrorMetrics is what the member mirrors, in numbers; all 0 where it mirrors nothing.
+func (a *alliance) mirrorMetrics() telemetry.MirrorState {
+	m := a.member
+	if m.mirror == nil {
+		return telemetry.MirrorState{}
+	}
+	s := m.mirror.ScrubState()
+	return telemetry.MirrorState{
+		Disk: m.copies.Size(), ScrubBytes: s.Bytes, ScrubCycles: s.Cycles, Found: s.Found, Mended: s.Mended, Damaged: s.Damaged,
+	}
 }

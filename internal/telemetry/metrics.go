@@ -132,6 +132,31 @@ func (l *lags) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
+// MirrorState is what a member says of its copies of other logs when metrics are read.
+type MirrorState struct {
+	Disk, ScrubBytes, ScrubCycles, Found, Mended uint64
+	Damaged                                      int
+}
+
+// WatchMirror adds the metrics of one member's copies of other logs, computed when read.
+func (m *Metrics) WatchMirror(origin string, state func() MirrorState) {
+	labels := prometheus.Labels{"origin": origin}
+	counter := func(name, help string, value func(MirrorState) uint64) {
+		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: labels},
+			func() float64 { return float64(value(state())) }))
+	}
+	gauge := func(name, help string, value func(MirrorState) float64) {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels},
+			func() float64 { return value(state()) }))
+	}
+	gauge("cityproof_mirror_disk_bytes", "What the copies of other logs take on the disk.", func(s MirrorState) float64 { return float64(s.Disk) })
+	counter("cityproof_mirror_scrub_bytes_total", "Bytes of copies that were read again and checked.", func(s MirrorState) uint64 { return s.ScrubBytes })
+	counter("cityproof_mirror_scrub_cycles_total", "How often all copies have been checked.", func(s MirrorState) uint64 { return s.ScrubCycles })
+	counter("cityproof_mirror_damages_found_total", "Damaged things found in copies, by the scrub or a reader.", func(s MirrorState) uint64 { return s.Found })
+	counter("cityproof_mirror_damages_mended_total", "Damaged things in copies that were replaced by what others hold.", func(s MirrorState) uint64 { return s.Mended })
+	gauge("cityproof_mirror_damages", "Things in copies that are damaged and could not be mended yet.", func(s MirrorState) float64 { return float64(s.Damaged) })
+}
+
 // ScrubState is what the scrub of a log says of itself when metrics are read.
 type ScrubState struct {
 	Bytes, Cycles, Complete uint64

@@ -61,6 +61,13 @@ func newAlliance(t testing.TB, flags ...string) *members {
 
 func (a *members) start(i int) {
 	a.t.Helper()
+	a.spawn(i)
+	a.untilReady(i)
+}
+
+// spawn starts a node, ready or not.
+func (a *members) spawn(i int) {
+	a.t.Helper()
 	log, err := os.OpenFile(filepath.Join(a.dir, a.demo.Nodes[i].Name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		a.t.Fatal(err)
@@ -71,16 +78,30 @@ func (a *members) start(i int) {
 		a.t.Fatal(err)
 	}
 	_ = log.Close() // the process has it
-	for range 500 {
-		if resp, err := http.Get(a.demo.Nodes[i].HTTP + "/readyz"); err == nil {
-			_ = resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				return
-			}
+}
+
+// ready asks a node whether it is ready, and why not.
+func (a *members) ready(i int) (why string, ok bool) {
+	resp, err := http.Get(a.demo.Nodes[i].HTTP + "/readyz")
+	if err != nil {
+		return err.Error(), false
+	}
+	b, err := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	return fmt.Sprint(string(b), err), resp.StatusCode == http.StatusOK
+}
+
+func (a *members) untilReady(i int) {
+	a.t.Helper()
+	why := ""
+	for range 1500 {
+		var ok bool
+		if why, ok = a.ready(i); ok {
+			return
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	a.t.Fatalf("%s is not ready", a.demo.Nodes[i].Name)
+	a.t.Fatalf("%s is not ready: %s", a.demo.Nodes[i].Name, why)
 }
 
 func (a *members) startAll() {

@@ -42,6 +42,8 @@ type Options struct {
 	// Prove answers a question: the root at the smaller size in the history of the larger head, nil for the smaller head's
 	// own, and the consistency proof.
 	Prove func(ctx context.Context, origin string, q gossip.Question) (*proof.Hash, []proof.Hash, error)
+	// Kept returns the notes of a log that this node has kept, such as those that it cosigned. Default: none.
+	Kept func(origin string) [][]byte
 	// Evidence is told of each proof, once. It must not block.
 	Evidence func(p gossip.Proof)
 	// Period of rounds. Default: 10 s.
@@ -60,6 +62,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Kept == nil {
+		o.Kept = func(string) [][]byte { return nil }
 	}
 	if o.Evidence == nil {
 		o.Evidence = func(gossip.Proof) {}

@@ -65,6 +65,7 @@ var floors = []row{
 	{floor: 3, path: "internal/cosigning"},
 	{floor: 3, path: "internal/registry"},
 	{floor: 3, path: "internal/mirror"},
+	{floor: 3, path: "internal/recovery"},
 	{floor: 3, path: "internal/gossip"},
 
 	// Floor 4: surfaces.

@@ -44,9 +44,24 @@ const (
 	fetches = 8
 )
 
+// Copy is where a log is kept that is followed: *mirrorstore.Log, or the city's own log while it is brought back.
+type Copy interface {
+	tile.Source
+	// Head returns the size and root of what is stored, RootWith the root that more leaves would make.
+	Head() (uint64, proof.Hash)
+	RootWith(leaves []proof.Hash) proof.Hash
+	// Append stores what follows, durably.
+	Append(c *mirrorstore.Chunk) error
+	Body(sum [sha256.Size]byte) ([]byte, error)
+	HasBody(sum [sha256.Size]byte) (bool, error)
+	// Absent returns files that are not stored and that no notice erased, Found stores some of them.
+	Absent(limit int) ([]mirrorstore.Absent, error)
+	Found(files [][]byte, absent []mirrorstore.Absent) error
+}
+
 // Follow brings a copy up to a head that the log's keys have signed, which the caller has verified. It takes what it can
 // from the first source, and from the next what that one lacks. What was proven before an error stays.
-func Follow(ctx context.Context, log *mirrorstore.Log, head checkpoint.Checkpoint, by Publisher, sources []Source) error {
+func Follow(ctx context.Context, log Copy, head checkpoint.Checkpoint, by Publisher, sources []Source) error {
 	var errs []error
 	for _, src := range sources {
 		f := &follower{log: log, head: head, by: by, src: src}
@@ -63,7 +78,7 @@ func Follow(ctx context.Context, log *mirrorstore.Log, head checkpoint.Checkpoin
 
 // follower takes a log from one source.
 type follower struct {
-	log  *mirrorstore.Log
+	log  Copy
 	head checkpoint.Checkpoint
 	by   Publisher
 	src  Source

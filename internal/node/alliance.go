@@ -68,7 +68,7 @@ func (m *member) openAlliance(whole *config.Config, logger *slog.Logger) error {
 	if a.follower, err = registry.NewFollower(first); err != nil {
 		return fmt.Errorf("%s: %w", m.cfg.Root, err)
 	}
-	m.alliance = a
+	m.alliance, m.logs = a, &copies{alliance: a, web: map[string]*client.LogReader{}}
 	return a.adopt()
 }
 
@@ -117,7 +117,9 @@ func (a *alliance) joinLog(ctx context.Context) error {
 	}
 	log := ownLog{a.member.ledger}
 	a.door = registry.NewDoor(a.follower, log)
-	a.sources = []registry.Source{log}
+	if a.member.lost() {
+		return nil // others have it
+	}
 	return a.follower.Update(ctx, log)
 }
 
@@ -125,13 +127,19 @@ func (a *alliance) joinLog(ctx context.Context) error {
 // then those of the founders. Who serves it doesn't matter: it is checked.
 func (a *alliance) findRegistry() error {
 	now := a.registries()
-	if a.door != nil || slices.EqualFunc(now, a.followed, func(x, y root.Registry) bool { return x.Origin == y.Origin && x.URL == y.URL }) {
+	if a.door != nil && !a.member.lost() {
+		a.sources, a.followed = []registry.Source{ownLog{a.member.ledger}}, nil
+		return nil
+	}
+	if slices.EqualFunc(now, a.followed, func(x, y root.Registry) bool { return x.Origin == y.Origin && x.URL == y.URL }) {
 		return nil
 	}
 	a.sources = nil
 	for _, r := range now {
-		if err := a.followAt(r.URL); err != nil {
-			return fmt.Errorf("the registry's address in root metadata: %w", err)
+		if r.Origin != a.member.origin {
+			if err := a.followAt(r.URL); err != nil {
+				return fmt.Errorf("the registry's address in root metadata: %w", err)
+			}
 		}
 		if err := a.followCopies(r.Origin); err != nil {
 			return err
@@ -142,14 +150,13 @@ func (a *alliance) findRegistry() error {
 }
 
 func (a *alliance) followCopies(registry string) error {
-	if a.member.mirror == nil {
-		return nil
+	if registry != a.member.origin && a.member.mirror != nil {
+		log, err := a.member.copies.Log(originHash(registry))
+		if err != nil {
+			return err
+		}
+		a.sources = append(a.sources, ownCopy{log: log, member: a.member, origin: registry})
 	}
-	log, err := a.member.copies.Log(originHash(registry))
-	if err != nil {
-		return err
-	}
-	a.sources = append(a.sources, ownCopy{log: log, member: a.member, origin: registry})
 	for _, f := range a.first.Founders {
 		if o := f.Member.Origin(); o != a.first.Terms.Registry.Origin && o != a.member.origin {
 			if err := a.followAt(fmt.Sprintf("%s/mirror/%x", f.Member.Entry.GetHttp(), originHash(registry))); err != nil {
@@ -183,6 +190,7 @@ func (a *alliance) run(ctx context.Context) {
 	g.Go(func() { a.follow(ctx) })
 	g.Go(func() { a.mirrorLogs(ctx) })
 	g.Go(func() { a.keepCopies(ctx, a.scrub) })
+	g.Go(func() { a.recover(ctx) })
 	g.Go(func() { a.cosign(ctx) })
 	g.Go(func() { a.listen(ctx) })
 	g.Go(func() { a.member.accusations.watch(ctx, a.poll) })

@@ -47,13 +47,19 @@ func (a *alliance) cosign(ctx context.Context) {
 			return
 		}
 		next := a.anchors - time.Since(a.rounds.anchored)
-		if err != nil {
+		switch {
+		case errors.Is(err, errNothingToShow):
+			next = retryRound
+		case err != nil:
 			a.sayNotFinal(err)
 			next = retryRound
 		}
 		wait.Reset(max(next, 0))
 	}
 }
+
+// errNothingToShow says that the log has no head to be cosigned: it is empty, or being brought back.
+var errNothingToShow = errors.New("there is no head to show")
 
 func (a *alliance) sayNotFinal(err error) {
 	if now := err.Error(); now != a.rounds.said {
@@ -66,8 +72,8 @@ func (a *alliance) sayNotFinal(err error) {
 func (a *alliance) step(ctx context.Context) error {
 	log := a.member.ledger
 	p := log.Published()
-	if p == nil {
-		return nil
+	if p == nil || a.member.lost() {
+		return errNothingToShow
 	}
 	r := a.follower.Roster()
 	own := a.own(r)

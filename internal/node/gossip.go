@@ -53,6 +53,7 @@ func (m *member) openGossip(whole *config.Config) error {
 		Self: m.cfg.City, Roster: m.alliance.follower.Roster, Certificate: cert, Period: time.Duration(whole.Peers.Gossip),
 		Dial:     func(ctx context.Context, addr string) (net.Conn, error) { return dialer.DialContext(ctx, "tcp", addr) },
 		Prove:    m.prove,
+		Kept:     m.kept,
 		Evidence: m.heard,
 		Logger:   m.alliance.logger,
 	})
@@ -128,7 +129,7 @@ func (m *member) tilesOf(origin string) []tile.Source {
 			out = append(out, log)
 		}
 	}
-	if log, ok := m.mirrored(origin); ok {
+	if log, ok := m.logs.Mirrored(origin); ok {
 		for _, s := range log.Sources {
 			out = append(out, s)
 		}

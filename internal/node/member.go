@@ -44,8 +44,8 @@ type member struct {
 	copies   *mirrorstore.Store // nil: it mirrors nothing
 	mirror   *mirror.Mirror     // as copies
 
-	accusations *accusations // nil: no alliance
-	mirrored    func(origin string) (mirror.Log, bool)
+	accusations *accusations      // nil: no alliance
+	logs        *copies           // of the alliance, and where they are; nil: no alliance
 	gossip      *gossipnet.Engine // nil: no alliance, or no key
 	certificate tls.Certificate   // of gossip
 }
@@ -93,6 +93,7 @@ func openMember(ctx context.Context, cfg config.Member, whole *config.Config, lo
 		Quota:     ledger.Quota{StatementsPerHour: whole.Limits.StatementsPerHour, BytesPerDay: whole.Limits.BytesPerDay},
 		Now:       time.Now,
 		Damaged:   m.damages.Reason,
+		Known:     m.alliance != nil,
 		OnPublish: m.news,
 		Logger:    logger,
 	})

@@ -65,10 +65,8 @@ func (m *member) openMirror(logger *slog.Logger) error {
 	if m.copies, err = mirrorstore.Open(m.cfg.Mirror, mirrorstore.Options{Logger: logger}); err != nil {
 		return err
 	}
-	logs := &copies{alliance: m.alliance, web: map[string]*client.LogReader{}}
-	m.mirrored = logs.Mirrored
 	m.mirror, err = mirror.New(mirror.Options{
-		Store: m.copies, Heads: m.peers, Signer: signer, Logs: logs, Ready: m.ready, Seen: m.seen, Conflict: m.conflict, Logger: m.alliance.logger,
+		Store: m.copies, Heads: m.peers, Signer: signer, Logs: m.logs, Ready: m.ready, Seen: m.seen, Conflict: m.conflict, Logger: m.alliance.logger,
 	})
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"io"
 	"maps"
 	"strings"
 	"testing"
@@ -66,14 +67,21 @@ func Key(name string) ed25519.PrivateKey {
 // Public returns the public side of Key.
 func Public(name string) ed25519.PublicKey { return Key(name).Public().(ed25519.PublicKey) }
 
-func pqKey(t testing.TB, name string) *mldsa.PrivateKey {
+// repeatable signs without the random bytes of ML-DSA: what a test founds, and so its seeds, are the same in every run.
+type repeatable struct{ *mldsa.PrivateKey }
+
+func (r repeatable) Sign(_ io.Reader, msg []byte, opts crypto.SignerOpts) ([]byte, error) {
+	return r.SignDeterministic(msg, opts)
+}
+
+func pqKey(t testing.TB, name string) crypto.Signer {
 	t.Helper()
 	seed := sha256.Sum256([]byte("cityproof test key " + name + " ml-dsa-44"))
 	k, err := mldsa.NewPrivateKey(mldsa.MLDSA44(), seed[:])
 	if err != nil {
 		t.Fatal(err)
 	}
-	return k
+	return repeatable{k}
 }
 
 // NewCity makes a city: keys are named after the id, and the log lies at <name>.example/log.

@@ -68,7 +68,7 @@ func SignRoot(t testing.TB, prev *root.Root, d root.Draft, names ...string) *roo
 // NextDraft is the version after one, saying the same, and good for a year longer.
 func NextDraft(prev *root.Root) root.Draft {
 	d := root.Draft{Version: prev.Version + 1, Expires: prev.Expires.AddDate(1, 0, 0), Keys: prev.Keys, Threshold: prev.Threshold, Terms: prev.Terms}
-	d.Terms.Genesis, d.Terms.Founders, d.Terms.ContinueFrom = prev.Alliance.String(), nil, nil
+	d.Terms.Genesis, d.Terms.Founders = prev.Alliance.String(), nil
 	d.Terms.ActKeys = slices.Clone(d.Terms.ActKeys)
 	return d
 }
@@ -76,7 +76,8 @@ func NextDraft(prev *root.Root) root.Draft {
 // GoOnDraft is the version after one by which the registry goes on from a head, in the log of a city made by Renew.
 func GoOnDraft(prev *root.Root, size uint64, head proof.Hash, in *City) root.Draft {
 	d := NextDraft(prev)
+	from := root.ContinueFrom{Version: d.Version, Origin: prev.Terms.Registry.Origin, Size: int64(size), Root: head[:]} //nolint:gosec // a test's
+	d.Terms.ContinueFrom = append(slices.Clip(d.Terms.ContinueFrom), from)
 	d.Terms.Registry.Origin, d.Terms.Registry.VKeys = in.Origin, in.Entry.GetLogVkeys()
-	d.Terms.ContinueFrom = &root.ContinueFrom{Size: int64(size), Root: head[:]} //nolint:gosec // a test's
 	return d
 }

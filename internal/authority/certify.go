@@ -51,6 +51,18 @@ type Certificate struct {
 	Bench    *roster.Bench
 }
 
+// Counts refuses a head of a registry log that has ended, after its keys signed two histories: offline only the one that a
+// version of the root names can be told (../root/FORMAT.md). Errors wrap ErrCouldNotTell.
+func (c *Certificate) Counts(head checkpoint.Checkpoint) error {
+	for _, from := range c.Root.Terms.ContinueFrom {
+		if from.Origin == head.Origin && (from.Size != int64(head.Size) || [32]byte(from.Root) != head.Root) { //nolint:gosec // package checkpoint bounds it
+			return fmt.Errorf("%w: it is superseded: after the keys of %s signed two histories, version %d of the root says that its head of size %d counts; prove it again against that",
+				ErrCouldNotTell, head.Origin, from.Version, from.Size)
+		}
+	}
+	return nil
+}
+
 // Certify checks an authority from the holder's root on, for the log of an origin. Errors wrap ErrCouldNotTell; any other
 // says that something in it is false.
 func (h *Holder) Certify(a *Authority, origin string) (*Certificate, error) {
@@ -232,15 +244,26 @@ func (p place) anchored(note []byte, voices []roster.Voice, roots []*root.Root) 
 		}
 		by, err := bench.Witnessed(note, []*checkpoint.Verifier{key})
 		if err == nil {
-			return by.Head, nil
+			return by.Head, ended(by.Head, roots[len(roots)-1])
 		}
-		var unsigned *checkpoint.MissingSignatureError // by the registry's key of that version of the root
-		if errors.Is(err, roster.ErrNotFinal) || errors.As(err, &unsigned) {
+		var unsigned *checkpoint.MissingSignatureError                         // by the registry's key of that version of the root
+		before := roots[0].Version > 1 && errors.Is(err, checkpoint.ErrOrigin) // maybe of a log that ended before the holder's version
+		if before || errors.Is(err, roster.ErrNotFinal) || errors.As(err, &unsigned) {
 			err = fmt.Errorf("%w: %w", ErrCouldNotTell, err)
 		}
 		errs = append(errs, err)
 	}
 	return checkpoint.Checkpoint{}, fmt.Errorf("the anchor of the registry: %w", errors.Join(errs...))
+}
+
+// ended refuses an anchor above the head at which a later version of the root ends the registry's old log.
+func ended(head checkpoint.Checkpoint, newest *root.Root) error {
+	for _, from := range newest.Terms.ContinueFrom {
+		if from.Origin == head.Origin && from.Head().Size < head.Size {
+			return fmt.Errorf("%w: the anchor of size %d is superseded: version %d of the root ends that log at size %d", ErrCouldNotTell, head.Size, from.Version, from.Size)
+		}
+	}
+	return nil
 }
 
 // readVoices proves lines of voices by the epoch's root, none twice.

@@ -81,7 +81,7 @@ func (a *App) follow(ctx context.Context, d *decision) (*follow.State, *client.L
 		if err := f.Adopt(v); err != nil {
 			return nil, nil, refused(err, "give the files of the versions between with --version, in their order")
 		}
-		if v.Terms.ContinueFrom != nil {
+		if v.GoesOn() != nil {
 			places = registryPlaces(first, v.Terms.Registry, d.at)
 		}
 	}
@@ -193,7 +193,7 @@ func (a *App) submit(ctx context.Context, d *decision, r *roster.Roster, signed 
 	}
 	registry := r.Root().Terms.Registry
 	for _, v := range d.versions {
-		if v.Version > r.Root().Version && v.Terms.ContinueFrom != nil {
+		if v.Version > r.Root().Version && v.GoesOn() != nil {
 			registry = v.Terms.Registry // the act that records it is the first in its log
 		}
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"errors"
@@ -34,7 +35,7 @@ func (a *App) allianceRoot() *cobra.Command {
 				if err != nil {
 					return "", nil, nil, err
 				}
-				if v.Terms.ContinueFrom != nil || file != args[0] {
+				if v.GoesOn() != nil || file != args[0] {
 					d.versions = append(d.versions, v)
 				}
 			}
@@ -51,6 +52,8 @@ type nextVersion struct {
 	rootKeys, actKeys       []string
 	threshold, actThreshold int
 	years                   int
+	pin                     bool
+	at                      decision // where the registry is, for the pin
 }
 
 func (a *App) allianceNextRoot() *cobra.Command {
@@ -63,6 +66,7 @@ func (a *App) allianceNextRoot() *cobra.Command {
 what a flag names is replaced. Holders of the old keys and of the new ones sign it, on
 machines that are offline: cityproof alliance sign root.2.json --previous root.json --key HOLDER.key
 It counts once it is recorded: cityproof alliance root root.2.json --key ACT.key
+Give --pin at least yearly: what holders pin they vouch for, so replay the registry first.
 
 After the registry's keys signed two histories, --continue-from names the head that counts:
 a checkpoint of the old log, in a file. What those keys signed for larger sizes is void, on
@@ -82,12 +86,14 @@ root.json, as root.2.json, and refuses the liar's branch from then on.`,
 	fl.StringVar(&v.log, "log", "", "trust.json of the log in which the registry goes on")
 	fl.StringVar(&v.url, "url", "", "`URL` of that log (default: as before)")
 	fl.StringVarP(&v.out, "out", "o", "", "`file` to write")
+	fl.BoolVar(&v.pin, "pin", false, "pin the newest epoch that the registry has proven, so that receipts need no links from before it")
+	v.at.registryFlags(cmd)
 	_ = cmd.MarkFlagRequired("out")
-	cmd.RunE = func(_ *cobra.Command, args []string) error { return a.nextRoot(&v, args[0]) }
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.nextRoot(cmd.Context(), &v, args[0]) }
 	return cmd
 }
 
-func (a *App) nextRoot(v *nextVersion, previous string) error {
+func (a *App) nextRoot(ctx context.Context, v *nextVersion, previous string) error {
 	if _, err := os.Lstat(v.out); !errors.Is(err, fs.ErrNotExist) {
 		return usage(fmt.Errorf("%s exists already", v.out), "holders may have signed it: choose another file with --out")
 	}
@@ -99,10 +105,17 @@ func (a *App) nextRoot(v *nextVersion, previous string) error {
 		Version: prev.Version + 1, Expires: a.Now().UTC().Truncate(time.Second).AddDate(v.years, 0, 0),
 		Keys: prev.Keys, Threshold: cmp.Or(v.threshold, prev.Threshold), Terms: prev.Terms,
 	}
-	d.Terms.Genesis, d.Terms.Founders, d.Terms.ContinueFrom = prev.Alliance.String(), nil, nil
+	d.Terms.Genesis, d.Terms.Founders = prev.Alliance.String(), nil
 	d.Terms.ActThreshold = cmp.Or(v.actThreshold, d.Terms.ActThreshold)
 	if err := v.replaceKeys(&d); err != nil {
 		return err
+	}
+	if v.pin {
+		st, _, err := a.follow(ctx, &v.at)
+		if err != nil {
+			return err
+		}
+		d.Terms.Pin = st.Roster.Pin()
 	}
 	if (v.from == "") != (v.log == "") || v.url != "" && v.from == "" {
 		return usage(errors.New("--continue-from, --log and --url belong together"), "the registry moves after a proven fork alone, and then to a new log")
@@ -127,7 +140,7 @@ func (a *App) nextRoot(v *nextVersion, previous string) error {
 		return err
 	}
 	a.say("Wrote %s: version %d of %q, unsigned.", v.out, next.Version, next.Terms.Name)
-	if c := next.Terms.ContinueFrom; c != nil {
+	if c := next.GoesOn(); c != nil {
 		a.say("  the registry goes on in %s from size %d; everything above that in %s is void", line(next.Terms.Registry.Origin), c.Size, line(prev.Terms.Registry.Origin))
 	}
 	a.sayRoot(v.out, next, prev)
@@ -185,7 +198,8 @@ func (v *nextVersion) goOn(d *root.Draft, prev *root.Root) error {
 	if err != nil {
 		return refused(fmt.Errorf("%s: %w", v.log, err), "want trust.json that cityproof-node init wrote for the new log")
 	}
-	d.Terms.ContinueFrom = &root.ContinueFrom{Size: int64(head.Size), Root: head.Root[:]} //nolint:gosec // package checkpoint bounds it
+	from := root.ContinueFrom{Version: d.Version, Origin: head.Origin, Size: int64(head.Size), Root: head.Root[:]} //nolint:gosec // package checkpoint bounds it
+	d.Terms.ContinueFrom = append(slices.Clip(d.Terms.ContinueFrom), from)
 	d.Terms.Registry = root.Registry{Origin: trust.Origin, URL: cmp.Or(v.url, prev.Terms.Registry.URL)}
 	for _, key := range trust.Log {
 		d.Terms.Registry.VKeys = append(d.Terms.Registry.VKeys, checkpoint.FormatVKey(key.Key()))

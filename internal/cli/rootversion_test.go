@@ -84,7 +84,7 @@ func TestF21NextRootGoesOnFromACheckpoint(t *testing.T) {
 	run(t, args[:len(args)-1]...).exit(t, 2, "belong together")
 	run(t, append(args, note)...).exit(t, 0, "goes on in secretariat.example/log-2 from size 40", "void")
 	next := parsed(t, out)
-	if c := next.Terms.ContinueFrom; c == nil || c.Size != 40 || proof.Hash(c.Root) != head || next.Terms.Registry.Origin != "secretariat.example/log-2" || first.CheckNext(next) != nil {
+	if c := next.GoesOn(); c == nil || c.Size != 40 || proof.Hash(c.Root) != head || next.Terms.Registry.Origin != "secretariat.example/log-2" || first.CheckNext(next) != nil {
 		t.Errorf("terms %+v", next.Terms)
 	}
 }

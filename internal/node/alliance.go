@@ -96,7 +96,7 @@ func (a *alliance) adopt() error {
 			return fmt.Errorf("%s: it is version %d", file, next.Version)
 		}
 		a.version = next.Version
-		a.logger.Info("a version of the root was read", slog.Int64("version", next.Version), slog.Bool("continue_from", next.Terms.ContinueFrom != nil))
+		a.logger.Info("a version of the root was read", slog.Int64("version", next.Version), slog.Bool("goes_on", next.GoesOn() != nil))
 	}
 }
 

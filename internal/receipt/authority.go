@@ -28,6 +28,9 @@ func VerifyIn(r *Receipt, h *authority.Holder) (*Verdict, error) {
 		return v, &FalseError{ClaimCheckpoint, err}
 	}
 	c, err := h.Certify(r.Authority, head.Origin)
+	if err == nil {
+		err = c.Counts(head)
+	}
 	if errors.Is(err, authority.ErrCouldNotTell) {
 		return v, &CouldNotTellError{ClaimAuthority, err}
 	}

@@ -24,10 +24,10 @@ func (e *WaitingError) Error() string {
 		e.Next.Version, e.Next.Terms.Registry.Origin, from.Size, from.Root, e.Why)
 }
 
-// fromOf is the head that a version with continue_from names.
+// fromOf is the head from which the registry goes on by a version.
 func fromOf(next *root.Root) roster.Pin {
-	c := next.Terms.ContinueFrom
-	return roster.Pin{Size: uint64(c.Size), Root: proof.Hash(c.Root)} //nolint:gosec // at least 1
+	head := next.GoesOn().Head()
+	return roster.Pin{Size: head.Size, Root: head.Root}
 }
 
 // Adopt takes a version of the root from elsewhere: a file that the holders handed out. Each version needs the one before it,
@@ -53,7 +53,7 @@ func (f *Follower) Adopt(next *root.Root) error {
 	if err := known.VerifyNext(next); err != nil {
 		return fmt.Errorf("adopting root metadata: %w", err)
 	}
-	if next.Terms.ContinueFrom != nil {
+	if next.GoesOn() != nil {
 		if now.Next == nil {
 			ended, err := now.Roster.EndRegistry(next)
 			if err != nil {

@@ -3,6 +3,7 @@ package root_test
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -155,11 +156,30 @@ func TestF21RootMovesTheRegistryOnlyAfterAFork(t *testing.T) {
 	if err := first.VerifyNext(good); err != nil {
 		t.Fatal(err)
 	}
-	if c := good.Terms.ContinueFrom; c.Size != 7 || proof.Hash(c.Root) != head {
+	if c := good.GoesOn(); c.Size != 7 || proof.Hash(c.Root) != head {
 		t.Errorf("continue_from = %v", c)
 	}
 	if err := good.VerifyNext(alliancetest.SignRoot(t, good, alliancetest.NextDraft(good), "root 1", "root 2", "root 3")); err != nil {
 		t.Errorf("the version after it: %v", err)
+	}
+	for name, edit := range map[string]func(*root.Draft){
+		"forgotten":        func(d *root.Draft) { d.Terms.ContinueFrom = nil },
+		"another size":     func(d *root.Draft) { d.Terms.ContinueFrom[0].Size++ },
+		"another root":     func(d *root.Draft) { d.Terms.ContinueFrom[0].Root = make([]byte, 32) },
+		"of a third fork":  func(d *root.Draft) { d.Terms.ContinueFrom = append(d.Terms.ContinueFrom, d.Terms.ContinueFrom[0]) },
+		"by a later root":  func(d *root.Draft) { d.Terms.ContinueFrom[0].Version = 3 },
+		"by the first one": func(d *root.Draft) { d.Terms.ContinueFrom[0].Version = 1 },
+	} {
+		d := alliancetest.NextDraft(good)
+		d.Terms.ContinueFrom = slices.Clone(d.Terms.ContinueFrom)
+		edit(&d)
+		v, err := root.New(d)
+		if err == nil {
+			err = good.CheckNext(v)
+		}
+		if err == nil {
+			t.Errorf("the version after it, continue_from %s: it is accepted", name)
+		}
 	}
 	plain := alliancetest.GoOnDraft(first, 7, head, log("secretariat.example/log-2", "log 2"))
 	plain.Terms.ContinueFrom = nil

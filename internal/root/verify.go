@@ -2,7 +2,9 @@ package root
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
@@ -56,11 +58,22 @@ func (r *Root) CheckNext(next *Root) error {
 // ones have signed two histories.
 func (r *Root) checkRegistry(next *Root) error {
 	was, now := r.Terms.Registry.Origin, next.Terms.Registry.Origin
-	if next.Terms.ContinueFrom == nil {
-		if now != was {
-			return fmt.Errorf("it moves the registry to %s and has no continue_from", now)
-		}
+	kept, from := next.Terms.ContinueFrom, next.GoesOn()
+	if from != nil {
+		kept = kept[:len(kept)-1]
+	}
+	if !slices.EqualFunc(kept, r.Terms.ContinueFrom, func(a, b ContinueFrom) bool {
+		return a.Version == b.Version && a.Origin == b.Origin && a.Size == b.Size && bytes.Equal(a.Root, b.Root)
+	}) {
+		return errors.New("continue_from of the version before is not repeated in it")
+	}
+	switch {
+	case from == nil && now != was:
+		return fmt.Errorf("it moves the registry to %s and has no continue_from of its own", now)
+	case from == nil:
 		return nil
+	case from.Origin != was:
+		return fmt.Errorf("continue_from is of %s, and the registry is %s", from.Origin, was)
 	}
 	if now == was || act.Host(now) != act.Host(was) {
 		return fmt.Errorf("with continue_from the registry needs a new origin that begins as %s does, up to the last part; it is %s", was, now)

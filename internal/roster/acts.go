@@ -310,7 +310,7 @@ func (r *Roster) rootVersion(a *registryv1.RootVersion, s signers, files FilesFu
 			return err
 		}
 	}
-	if next.Terms.ContinueFrom != nil {
+	if next.GoesOn() != nil {
 		if err := r.goOn(next); err != nil {
 			return err
 		}

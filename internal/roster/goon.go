@@ -8,7 +8,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/cityproof/cityproof/internal/act"
-	"github.com/cityproof/cityproof/internal/proof"
 	"github.com/cityproof/cityproof/internal/root"
 )
 
@@ -24,7 +23,8 @@ func (r *Roster) registryOwner() *Member { return r.ByOrigin(r.root.Terms.Regist
 // goOn ends the registry's log at the head that a version of the root names, after the old keys signed two histories, and
 // begins the log that goes on from there (FORMAT.md, "The registry goes on").
 func (r *Roster) goOn(next *root.Root) error {
-	from := Pin{uint64(next.Terms.ContinueFrom.Size), proof.Hash(next.Terms.ContinueFrom.Root)} //nolint:gosec // at least 1
+	head := next.GoesOn().Head()
+	from := Pin{head.Size, head.Root}
 	have, ok := r.RootAt(from.Size)
 	switch {
 	case !ok || have != from.Root:
@@ -61,11 +61,11 @@ func (r *Roster) goOn(next *root.Root) error {
 // names: for who knows that version and has not replayed the history that goes on. No key vouches any more for a larger head of
 // the old log; all else is as it was. The error says that the version has no continue_from, or names the log in use.
 func (r *Roster) EndRegistry(next *root.Root) (*Roster, error) {
-	from := next.Terms.ContinueFrom
+	from := next.GoesOn()
 	if from == nil || next.Terms.Registry.Origin == r.root.Terms.Registry.Origin {
 		return nil, errors.New("the version ends no log that this roster has in use")
 	}
 	c := r.Clone()
-	c.registryOwner().Log().End = &Pin{uint64(from.Size), proof.Hash(from.Root)} //nolint:gosec // at least 1
+	c.registryOwner().Log().End = &Pin{from.Head().Size, from.Head().Root}
 	return c, nil
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	registryv1 "github.com/cityproof/cityproof/api/cityproof/registry/v1"
 	"github.com/cityproof/cityproof/internal/act"
 	"github.com/cityproof/cityproof/internal/alliancetest"
@@ -98,6 +100,38 @@ func (n *internet) put(id string, entry []byte, files ...[]byte) roster.Outcome 
 	out, err := n.r.Apply(entry, func(sum [sha256.Size]byte) ([]byte, error) { return n.logs[id].File(n.t.Context(), sum) })
 	must(n.t, err)
 	return out
+}
+
+func sumOf(b []byte) []byte {
+	sum := sha256.Sum256(b)
+	return sum[:]
+}
+
+// hash names a member's log in the paths of witnesses and mirrors.
+func (n *internet) hash(id string) string {
+	return hex.EncodeToString(sumOf([]byte(n.cities[id].Origin)))
+}
+
+// declare appends statements to a log; the registry's are skipped by whoever replays it.
+func (n *internet) declare(id string, count int) {
+	n.t.Helper()
+	before := len(n.logs[id].Entries)
+	n.logs[id].Declare(count, "officer-1")
+	if id != n.ids[0] {
+		return
+	}
+	for _, e := range n.logs[id].Entries[before:] {
+		_, err := n.r.Apply(e, nil)
+		must(n.t, err)
+	}
+}
+
+// do puts an act into the registry, which must have effect.
+func (n *internet) do(what proto.Message, signers []string, files ...[]byte) {
+	n.t.Helper()
+	if out := n.put(n.ids[0], alliancetest.Act(n.t, n.r, what, alliancetest.Named(signers...)...), files...); out.Kind != roster.Effective {
+		n.t.Fatalf("%T: %v %v", what, out.Kind, out.Reason)
+	}
 }
 
 // admit has a city enter the alliance.

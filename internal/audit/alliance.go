@@ -223,7 +223,7 @@ func (a *allianceAuditor) registry(ctx context.Context) {
 
 // registryPlaces are where the registry may lie: at its own address, and in the mirrors.
 func (a *allianceAuditor) registryPlaces() (out []string) {
-	terms := a.opts.Root.Terms.Registry
+	terms := a.state().Roster.Root().Terms.Registry // it may have gone on in another log
 	nodes := a.nodes()
 	if len(a.opts.From) == 0 {
 		out = append(out, terms.URL)

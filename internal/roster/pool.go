@@ -2,6 +2,7 @@ package roster
 
 import (
 	"bytes"
+	"maps"
 	"slices"
 
 	"github.com/cityproof/cityproof/internal/checkpoint"
@@ -35,75 +36,81 @@ func (r *Roster) Mirrors(m *Member) []*Member {
 // shows its own. Of each head it takes no more than a quorum of the committee and of mirrors. What comes out is as unverified
 // as what went in, but that every line was checked: Finality judges it.
 func (r *Roster) Pool(m *Member, notes [][]byte) (out [][]byte) {
-	var keys []checkpoint.VKey
-	witnesses := r.Committee(m.ID())
-	for _, id := range witnesses {
-		keys = append(keys, r.members[id].Witness)
-	}
-	for _, o := range r.Mirrors(m) {
-		keys = append(keys, o.Mirror)
-	}
-	known, err := verifiers(keys...)
-	if err != nil {
-		return nil
-	}
-	var texts []string
-	lines := map[string]map[string]checkpoint.Signature{} // by text and raw key
+	var pools []*pool
 	for _, b := range notes {
-		v, own, err := r.parts(m, b, known)
+		head, err := headOf(b)
 		if err != nil {
+			continue
+		}
+		p := &pool{lines: map[string]checkpoint.Signature{}}
+		if p.add(r, m, head.Size, b) != nil {
 			continue // a line in it is bad: who vouches for that head does so elsewhere
 		}
-		text := v.Note.Text
-		if lines[text] == nil {
-			texts = append(texts, text)
-			lines[text] = map[string]checkpoint.Signature{}
+		i := slices.IndexFunc(pools, func(o *pool) bool { return o.text == p.text })
+		if i < 0 {
+			pools = append(pools, p)
+			continue
 		}
-		for i, s := range v.Log {
-			lines[text][string(own[i].Key().Key)] = s.Signature
-		}
-		for _, s := range v.Cosignatures {
-			if r.cosignatureCounts(s) {
-				lines[text][string(s.Key.Key)] = s.Signature
-			}
-		}
+		maps.Copy(pools[i].lines, p.lines)
 	}
-	for _, text := range texts {
-		head, err := checkpoint.ParseCheckpoint(text)
-		if err != nil {
-			continue
-		}
-		own, err := m.Log().keysAt(head.Size)
-		if err != nil {
-			continue
-		}
-		n := &checkpoint.Note{Text: text}
-		n.Sigs = take(lines[text], own[:], 2)
-		n.Sigs = append(n.Sigs, take(lines[text], keys[:len(witnesses)], Quorum(len(witnesses)))...)
-		n.Sigs = append(n.Sigs, take(lines[text], keys[len(witnesses):], MirrorQuorum)...)
-		if b, err := checkpoint.FormatNote(n); err == nil && !slices.ContainsFunc(notes, func(o []byte) bool { return bytes.Equal(o, b) }) {
+	for _, p := range pools {
+		n := &checkpoint.Note{Text: p.text}
+		n.Sigs = append(n.Sigs, take(p.lines, p.log, len(p.log))...)
+		n.Sigs = append(n.Sigs, take(p.lines, p.witnesses, Quorum(p.seats))...)
+		n.Sigs = append(n.Sigs, take(p.lines, p.mirrors, MirrorQuorum)...)
+		if b, err := checkpoint.FormatNote(n); err == nil {
 			out = append(out, b)
 		}
 	}
 	return out
 }
 
-// parts verifies a note by the keys of the member's log and of those who may cosign it.
-func (r *Roster) parts(m *Member, note []byte, known []*checkpoint.Verifier) (*checkpoint.Verified, []*checkpoint.Verifier, error) {
-	head, err := headOf(note)
+// pool is the cosignatures of one head.
+type pool struct {
+	text                    string
+	lines                   map[string]checkpoint.Signature // by raw key
+	log, witnesses, mirrors []checkpoint.VKey
+	seats                   int
+}
+
+// add takes the lines of a note that verify.
+func (p *pool) add(r *Roster, m *Member, size uint64, note []byte) error {
+	keys, err := m.Log().keysAt(size)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	keys, err := m.Log().keysAt(head.Size)
+	b := r.Bench(m, size)
+	p.log, p.seats = keys[:], len(b.Committee)
+	for _, v := range b.Voices {
+		if slices.Contains(b.Committee, v.ID) {
+			p.witnesses = append(p.witnesses, v.Witness)
+		}
+		if v.Operator != b.Operator {
+			p.mirrors = append(p.mirrors, v.Mirror)
+		}
+	}
+	log, err := verifiers(p.log...)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	own, err := verifiers(keys[:]...)
+	known, err := verifiers(slices.Concat(p.witnesses, p.mirrors)...)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	v, err := checkpoint.Verify(note, own, known)
-	return v, own, err
+	v, err := checkpoint.Verify(note, log, known)
+	if err != nil {
+		return err
+	}
+	p.text = v.Note.Text
+	for _, s := range v.Log {
+		p.lines[string(s.Key.Key)] = s.Signature
+	}
+	for _, s := range v.Cosignatures {
+		if b.Counts(s) {
+			p.lines[string(s.Key.Key)] = s.Signature
+		}
+	}
+	return nil
 }
 
 // take picks the lines of at most n keys, in their order.

@@ -1,6 +1,7 @@
 package audit_test
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -18,19 +19,20 @@ import (
 func alive(t *testing.T) *internet {
 	t.Helper()
 	n := newInternet(t)
-	file, err := n.first.Format()
+	file, err := n.First.Format()
 	must(t, err)
-	n.do(&registryv1.RootVersion{File: sumOf(file)}, []string{"act 1", "act 2"}, file)
-	for _, id := range n.ids {
-		n.declare(id, 3)
+	sum := sha256.Sum256(file)
+	n.Do(&registryv1.RootVersion{File: sum[:]}, []string{"act 1", "act 2"}, file)
+	for _, id := range n.IDs {
+		n.Declare(id, 3)
 	}
-	n.anchor(time.Hour)
+	n.Anchor(time.Hour)
 	return n
 }
 
 func (n *internet) audit(change func(*audit.AllianceOptions)) *audit.AllianceReport {
 	n.t.Helper()
-	opts := audit.AllianceOptions{Root: n.first, Open: n.open, AsOf: n.now.Add(10 * time.Minute), WithoutBodies: true}
+	opts := audit.AllianceOptions{Root: n.First, Open: n.Open, AsOf: n.Now.Add(10 * time.Minute), WithoutBodies: true}
 	if change != nil {
 		change(&opts)
 	}
@@ -70,7 +72,7 @@ func TestAllianceIsTrueWhereAllIsWell(t *testing.T) {
 		t.Fatalf("%+v", r)
 	}
 	for _, m := range r.Members {
-		size, _ := n.logs[m.ID].Head()
+		size, _ := n.Logs[m.ID].Head()
 		if m.Verdict != audit.True || m.Final != size || m.Log.Size != size || m.Lag.Light != logtime.Green || m.Lag.Silence != 600 || m.Status != "ACTIVE" {
 			t.Errorf("%s: %+v, lag %+v", m.ID, m, m.Lag)
 		}
@@ -78,7 +80,7 @@ func TestAllianceIsTrueWhereAllIsWell(t *testing.T) {
 	if len(r.Observed.Troubles) != 0 || len(r.Observed.Heads) != 4*8 {
 		t.Errorf("%d heads, troubles %+v", len(r.Observed.Heads), r.Observed.Troubles)
 	}
-	if _, err := audit.Alliance(t.Context(), audit.AllianceOptions{Root: n.first, Open: n.open, AsOf: n.now, Members: []string{"fr-lyon"}}); err == nil {
+	if _, err := audit.Alliance(t.Context(), audit.AllianceOptions{Root: n.First, Open: n.Open, AsOf: n.Now, Members: []string{"fr-lyon"}}); err == nil {
 		t.Error("nobody was audited without an error")
 	}
 }
@@ -86,7 +88,7 @@ func TestAllianceIsTrueWhereAllIsWell(t *testing.T) {
 // I9: the same heads, as of the same moment, give the same bytes, whoever shows them.
 func TestI9TwoMirrorsGiveTheSameBytes(t *testing.T) {
 	n := alive(t)
-	n.admit(alliancetest.NewCity(t, "fr-lyon")) // an act behind the last anchor
+	n.Admit(alliancetest.NewCity(t, "fr-lyon")) // an act behind the last anchor
 	bytesFrom := func(hosts ...string) string {
 		r := n.audit(func(o *audit.AllianceOptions) {
 			for _, h := range hosts {
@@ -114,19 +116,19 @@ func TestI9TwoMirrorsGiveTheSameBytes(t *testing.T) {
 // T-32: an old registry can't be told from, and one that another contradicts is false.
 func TestT32OldRegistry(t *testing.T) {
 	n := alive(t)
-	old := n.headOf("xx-secretariat")
-	oldNote := n.note(old, "xx-secretariat", nil, nil)
-	r := n.audit(func(o *audit.AllianceOptions) { o.AsOf = n.now.Add(24 * time.Hour) })
+	old := n.HeadOf("xx-secretariat")
+	oldNote := n.Note(old, "xx-secretariat", nil, nil)
+	r := n.audit(func(o *audit.AllianceOptions) { o.AsOf = n.Now.Add(24 * time.Hour) })
 	if r.Verdict != audit.CouldNotTell || r.Registry.Verdict != audit.CouldNotTell || r.Registry.Lag.Light != logtime.Red || r.Verdict.ExitCode() != 3 {
 		t.Errorf("a day later: %s, %+v, lag %+v", r.Verdict, r.Registry, r.Registry.Lag)
 	}
-	if r = n.audit(func(o *audit.AllianceOptions) { o.AsOf = n.now.Add(23 * time.Hour) }); r.Verdict != audit.True {
+	if r = n.audit(func(o *audit.AllianceOptions) { o.AsOf = n.Now.Add(23 * time.Hour) }); r.Verdict != audit.True {
 		t.Errorf("an hour before: %s %v", r.Verdict, r.Reasons)
 	}
 	// The secretariat freezes; the mirrors show what came since.
-	n.admit(alliancetest.NewCity(t, "fr-lyon"))
-	n.anchor(25 * time.Hour)
-	n.instead["secretariat.example/log/checkpoint"] = oldNote
+	n.Admit(alliancetest.NewCity(t, "fr-lyon"))
+	n.Anchor(25 * time.Hour)
+	n.Instead["secretariat.example/log/checkpoint"] = oldNote
 	r = n.audit(func(o *audit.AllianceOptions) { o.From = []string{"https://secretariat.example"} })
 	if r.Registry.Verdict != audit.CouldNotTell || r.Registry.Size != old.Size {
 		t.Errorf("the frozen node alone: %+v", r.Registry)
@@ -134,14 +136,14 @@ func TestT32OldRegistry(t *testing.T) {
 	if r = n.audit(nil); r.Registry.Verdict != audit.True || r.Registry.Size <= old.Size {
 		t.Errorf("with the mirrors: %+v", r.Registry)
 	}
-	lie := n.note(n.lie("xx-secretariat", old.Size), "xx-secretariat", nil, nil)
-	n.instead["secretariat.example/log/checkpoint"] = lie
+	lie := n.Note(n.Lie("xx-secretariat", old.Size), "xx-secretariat", nil, nil)
+	n.Instead["secretariat.example/log/checkpoint"] = lie
 	r = n.audit(nil)
 	if r.Registry.Verdict != audit.False || r.Verdict.ExitCode() != 1 || !strings.Contains(r.Registry.Reasons[0], "there is proof: ") {
 		t.Errorf("mirrors contradict the secretariat: %s %+v", r.Verdict, r.Registry)
 	}
-	delete(n.instead, "secretariat.example/log/checkpoint")
-	n.instead["minato.example/mirror/"+n.hash("xx-secretariat")+"/checkpoint"] = lie
+	delete(n.Instead, "secretariat.example/log/checkpoint")
+	n.Instead["minato.example/mirror/"+n.Hash("xx-secretariat")+"/checkpoint"] = lie
 	r = n.audit(nil)
 	if r.Registry.Verdict != audit.False || len(r.Registry.Reasons) != 2 || len(r.Registry.Notes) != 2 {
 		t.Errorf("a mirror was shown another registry: %s %+v", r.Verdict, r.Registry)
@@ -157,7 +159,7 @@ func TestT16SplitViewBetweenPlaces(t *testing.T) {
 	}{"of one size": {size, "E1"}, "of a smaller one": {2, "E2"}} {
 		t.Run(name, func(t *testing.T) {
 			n := alive(t)
-			n.instead["minato.example/mirror/"+n.hash("nl-kanaalstad")+"/checkpoint"] = n.note(n.lie("nl-kanaalstad", tc.size), "nl-kanaalstad", nil, nil)
+			n.Instead["minato.example/mirror/"+n.Hash("nl-kanaalstad")+"/checkpoint"] = n.Note(n.Lie("nl-kanaalstad", tc.size), "nl-kanaalstad", nil, nil)
 			r := n.audit(nil)
 			wantMember(t, r, "nl-kanaalstad", audit.False, "two histories", "there is proof")
 			wantMember(t, r, "kr-busan", audit.True)
@@ -167,14 +169,14 @@ func TestT16SplitViewBetweenPlaces(t *testing.T) {
 			}
 			e, err := evidence.Parse(proofs[0].Evidence)
 			must(t, err)
-			if _, err := e.Verify(n.r.EvidenceKeys()); err != nil {
+			if _, err := e.Verify(n.Roster.EvidenceKeys()); err != nil {
 				t.Errorf("the proof: %v", err)
 			}
 		})
 	}
 	// A larger head, of entries that nobody shows, can't be told.
 	n := alive(t)
-	n.instead["minato.example/witness/"+n.hash("nl-kanaalstad")+"/checkpoint"] = n.note(n.lie("nl-kanaalstad", 9), "nl-kanaalstad", nil, nil)
+	n.Instead["minato.example/witness/"+n.Hash("nl-kanaalstad")+"/checkpoint"] = n.Note(n.Lie("nl-kanaalstad", 9), "nl-kanaalstad", nil, nil)
 	if r := n.audit(nil); r.Verdict != audit.CouldNotTell {
 		t.Errorf("a head of entries that nobody shows: %s %v", r.Verdict, memberOf(t, r, "nl-kanaalstad").Reasons)
 	}
@@ -182,18 +184,18 @@ func TestT16SplitViewBetweenPlaces(t *testing.T) {
 
 func TestAuditFromMirrorsWhileNodesAreAway(t *testing.T) {
 	n := alive(t)
-	n.away["xx-secretariat"], n.away["nl-kanaalstad"] = true, true
+	n.Away["xx-secretariat"], n.Away["nl-kanaalstad"] = true, true
 	r := n.audit(nil)
-	for _, id := range n.ids {
+	for _, id := range n.IDs {
 		wantMember(t, r, id, audit.True) // of each log two others are there, which hold it and cosigned its head
 	}
-	n.away["jp-minato"] = true
+	n.Away["jp-minato"] = true
 	r = n.audit(nil)
 	if r.Registry.Verdict != audit.True {
 		t.Errorf("the registry from the last mirror: %+v", r.Registry)
 	}
 	wantMember(t, r, "nl-kanaalstad", audit.CouldNotTell, "no entry is final")
-	n.away["kr-busan"] = true
+	n.Away["kr-busan"] = true
 	r = n.audit(nil)
 	if r.Verdict != audit.CouldNotTell || len(r.Members) != 0 || !strings.Contains(strings.Join(r.Registry.Reasons, " "), "no place that could be reached") {
 		t.Errorf("with nobody there: %+v", r)
@@ -202,13 +204,13 @@ func TestAuditFromMirrorsWhileNodesAreAway(t *testing.T) {
 
 func TestAuditTellsOfEndsSuspensionsAndEvidence(t *testing.T) {
 	n := alive(t)
-	note := n.note(n.headOf("nl-kanaalstad"), "nl-kanaalstad", n.r.Committee("nl-kanaalstad"), nil)
-	ends := n.headOf("nl-kanaalstad").Size
+	note := n.Note(n.HeadOf("nl-kanaalstad"), "nl-kanaalstad", n.Roster.Committee("nl-kanaalstad"), nil)
+	ends := n.HeadOf("nl-kanaalstad").Size
 	id := "nl-kanaalstad"
-	n.do(&registryv1.FreezeLog{Member: &id, FinalNote: note}, []string{"act 1", "act 2"})
+	n.Do(&registryv1.FreezeLog{Member: &id, FinalNote: note}, []string{"act 1", "act 2"})
 	busan := "kr-busan"
-	n.do(&registryv1.Suspend{Member: &busan}, []string{"root 1", "root 2", "root 3"})
-	n.put("xx-secretariat", []byte(`{"junk":1}`))
+	n.Do(&registryv1.Suspend{Member: &busan}, []string{"root 1", "root 2", "root 3"})
+	n.Put("xx-secretariat", []byte(`{"junk":1}`))
 	r := n.audit(nil)
 	if m := memberOf(t, r, id); m.Ends == nil || *m.Ends != ends || m.Verdict != audit.True {
 		t.Errorf("the frozen log: %+v", m)
@@ -221,25 +223,25 @@ func TestAuditTellsOfEndsSuspensionsAndEvidence(t *testing.T) {
 	}
 	wantMember(t, r, "xx-secretariat", audit.False, "1 leaf is void")
 	// What one node knows against another is checked and shown.
-	a, b := n.headOf("jp-minato"), n.lie("jp-minato", 4)
-	keys, err := n.r.LogKeys(a.Origin, a.Size)
+	a, b := n.HeadOf("jp-minato"), n.Lie("jp-minato", 4)
+	keys, err := n.Roster.LogKeys(a.Origin, a.Size)
 	must(t, err)
-	e, err := evidence.NewE1(evidence.Head{Note: n.note(a, "jp-minato", nil, nil), Key: keys[0]}, evidence.Head{Note: n.note(b, "jp-minato", nil, nil), Key: keys[0]})
+	e, err := evidence.NewE1(evidence.Head{Note: n.Note(a, "jp-minato", nil, nil), Key: keys[0]}, evidence.Head{Note: n.Note(b, "jp-minato", nil, nil), Key: keys[0]})
 	must(t, err)
 	list, err := json.Marshal(map[string]any{"evidence": []any{map[string]any{"key": "x", "evidence": e.Format()}, map[string]any{"evidence": []byte("junk")}}})
 	must(t, err)
-	n.instead["busan.example/api/v1/evidence"] = list
+	n.Instead["busan.example/api/v1/evidence"] = list
 	wantMember(t, n.audit(nil), "jp-minato", audit.False, "there is proof: ")
 }
 
 // T-23: lag is told for each city, as of the moment asked for.
 func TestAuditTellsLagAsOfAMoment(t *testing.T) {
 	n := alive(t)
-	first := n.now
-	for _, id := range n.others("jp-minato") { // which has gone silent
-		n.now = first.Add(3 * time.Hour)
-		n.declare(id, 1)
-		n.put(id, n.note(n.headOf(id), id, n.r.Committee(id), nil))
+	first := n.Now
+	for _, id := range n.Others("jp-minato") { // which has gone silent
+		n.Now = first.Add(3 * time.Hour)
+		n.Declare(id, 1)
+		n.Put(id, n.Note(n.HeadOf(id), id, n.Roster.Committee(id), nil))
 	}
 	r := n.audit(nil)
 	if silent, other := memberOf(t, r, "jp-minato").Lag, memberOf(t, r, "kr-busan").Lag; silent.Light != logtime.Amber || silent.Silence != 11400 || other.Light != logtime.Green {

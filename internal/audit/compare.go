@@ -169,30 +169,40 @@ func (a *allianceAuditor) compare(ctx context.Context, m *roster.Member, out *Me
 	}
 }
 
-// prove makes evidence of two heads that contradict each other.
+// prove files evidence of two heads that contradict each other.
 func (a *allianceAuditor) prove(one, other sighted, fork evidence.Fork) {
-	if one.head.Size > other.head.Size {
-		one, other = other, one
-	}
-	r := a.state().Roster
-	small, err := r.LogKeys(one.head.Origin, one.head.Size)
-	if err != nil {
-		return
-	}
-	large, err := r.LogKeys(other.head.Origin, other.head.Size)
-	if err != nil {
-		return
-	}
-	x, y := evidence.Head{Note: one.note, Key: small[0]}, evidence.Head{Note: other.note, Key: large[0]}
-	var e *evidence.Evidence
-	if one.head.Size == other.head.Size {
-		e, err = evidence.NewE1(x, y)
-	} else {
-		e, err = evidence.NewE2(x, y, fork)
-	}
-	if err == nil {
+	if e, err := Prove(a.state().Roster, one.note, other.note, fork); err == nil {
 		a.accuse(e)
 	}
+}
+
+// Prove makes evidence of two signed heads of one log that contradict each other: E1 of one size, else E2, for which the fork
+// must say what the larger one has in the smaller one's place.
+func Prove(r *roster.Roster, one, other []byte, fork evidence.Fork) (*evidence.Evidence, error) {
+	x, err := verifiedHead(r, "", one)
+	if err != nil {
+		return nil, err
+	}
+	y, err := verifiedHead(r, "", other)
+	if err != nil {
+		return nil, err
+	}
+	if x.head.Size > y.head.Size {
+		x, y = y, x
+	}
+	small, err := r.LogKeys(x.head.Origin, x.head.Size)
+	if err != nil {
+		return nil, err
+	}
+	large, err := r.LogKeys(y.head.Origin, y.head.Size)
+	if err != nil {
+		return nil, err
+	}
+	a, b := evidence.Head{Note: x.note, Key: small[0]}, evidence.Head{Note: y.note, Key: large[0]}
+	if x.head.Size == y.head.Size {
+		return evidence.NewE1(a, b)
+	}
+	return evidence.NewE2(a, b, fork)
 }
 
 var errOtherHistory = errors.New("the two heads are of two histories")

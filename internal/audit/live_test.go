@@ -14,34 +14,36 @@ import (
 // follow has a Live take what a member's node shows, or a mirror.
 func (n *internet) follow(l *audit.Live, id, base string) ([]audit.Entry, error) {
 	n.t.Helper()
-	m := n.r.Member(id)
-	trust, err := receipt.TrustIn(n.r, m)
+	m := n.Roster.Member(id)
+	trust, err := receipt.TrustIn(n.Roster, m)
 	must(n.t, err)
-	web, err := n.open(base)
+	web, err := n.Open(base)
 	must(n.t, err)
 	return l.Update(n.t.Context(), audit.Options{
 		Trust: trust, City: id,
-		Anchor: func(index uint64, note []byte) (logtime.Anchor, error) { return n.r.Heartbeat(m, nil, index, note) },
+		Anchor: func(index uint64, note []byte) (logtime.Anchor, error) {
+			return n.Roster.Heartbeat(m, nil, index, note)
+		},
 	}, client.NewLogReader(web))
 }
 
 func TestLiveFollowsFromHeadToHeadAtAnyPlace(t *testing.T) {
 	n := newInternet(t)
 	id, node := "nl-kanaalstad", "https://kanaalstad.example/log"
-	copied := "https://minato.example/mirror/" + n.hash(id)
+	copied := "https://minato.example/mirror/" + n.Hash(id)
 	l := audit.NewLive()
 	if out, err := n.follow(l, id, node); err != nil || len(out) != 0 || l.Note() == nil {
 		t.Fatalf("an empty log: %v, %v", out, err)
 	}
 	total := 0
 	for i, step := range []int{1, 3, 300, 0, 255, 256, 257} {
-		n.logs[id].Declare(step, "officer-1")
-		n.anchor(time.Hour)
+		n.Logs[id].Declare(step, "officer-1")
+		n.Anchor(time.Hour)
 		total += step + 1
 		base := []string{node, copied}[i%2]
 		out, err := n.follow(l, id, base)
 		must(t, err)
-		if len(out) != step+1 || l.Size() != uint64(total) || l.Root() != n.headOf(id).Root {
+		if len(out) != step+1 || l.Size() != uint64(total) || l.Root() != n.HeadOf(id).Root {
 			t.Fatalf("step %d: %d entries, size %d", i, len(out), l.Size())
 		}
 		for j, e := range out {
@@ -49,8 +51,8 @@ func TestLiveFollowsFromHeadToHeadAtAnyPlace(t *testing.T) {
 				t.Fatalf("entry %d: %+v", e.Index, e)
 			}
 		}
-		if last, _ := l.Clock().Last(); last.Time != n.now.Unix() {
-			t.Errorf("the heartbeat is %+v, want %v", last, n.now)
+		if last, _ := l.Clock().Last(); last.Time != n.Now.Unix() {
+			t.Errorf("the heartbeat is %+v, want %v", last, n.Now)
 		}
 		if out, err := n.follow(l, id, copied); err != nil || len(out) != 0 {
 			t.Errorf("nothing new: %v, %v", out, err)
@@ -62,27 +64,27 @@ func TestLiveTakesNothingOfWhatIsDamagedOrVoid(t *testing.T) {
 	n := newInternet(t)
 	id, node := "nl-kanaalstad", "https://kanaalstad.example/log"
 	l := audit.NewLive()
-	n.logs[id].Declare(2, "officer-1")
+	n.Logs[id].Declare(2, "officer-1")
 	_, err := n.follow(l, id, node)
 	must(t, err)
-	n.logs[id].Declare(1, "officer-1")
-	good := n.file(id, "log/tile/entries/000.p/3")
+	n.Logs[id].Declare(1, "officer-1")
+	good := n.File(id, "log/tile/entries/000.p/3")
 	bad := append([]byte(nil), good...)
 	bad[len(bad)-1] ^= 1
-	n.instead["kanaalstad.example/log/tile/entries/000.p/3"] = bad
+	n.Instead["kanaalstad.example/log/tile/entries/000.p/3"] = bad
 	var damaged *client.DamagedError
 	if _, err := n.follow(l, id, node); !errors.As(err, &damaged) || l.Size() != 2 {
 		t.Errorf("a damaged entry: %v, size %d", err, l.Size())
 	}
-	out, err := n.follow(l, id, "https://minato.example/mirror/"+n.hash(id))
+	out, err := n.follow(l, id, "https://minato.example/mirror/"+n.Hash(id))
 	if err != nil || len(out) != 1 || out[0].Statement == nil {
 		t.Errorf("from the mirror: %+v, %v", out, err)
 	}
-	delete(n.instead, "kanaalstad.example/log/tile/entries/000.p/3")
-	n.put(id, []byte("{"))
-	n.put(id, n.logs[id].Entries[0])
-	n.put(id, n.note(n.lie(id, 2), id, n.r.Committee(id), nil))
-	n.put(id, n.note(n.headOf(id), id, nil, nil)) // without a quorum
+	delete(n.Instead, "kanaalstad.example/log/tile/entries/000.p/3")
+	n.Put(id, []byte("{"))
+	n.Put(id, n.Logs[id].Entries[0])
+	n.Put(id, n.Note(n.Lie(id, 2), id, n.Roster.Committee(id), nil))
+	n.Put(id, n.Note(n.HeadOf(id), id, nil, nil)) // without a quorum
 	out, err = n.follow(l, id, node)
 	must(t, err)
 	for i, void := range []bool{true, true, true, false} {
@@ -100,23 +102,23 @@ func TestT15LiveFindsTwoHistories(t *testing.T) {
 	n := newInternet(t)
 	id, node := "nl-kanaalstad", "https://kanaalstad.example/log"
 	l := audit.NewLive()
-	n.logs[id].Declare(5, "officer-1")
-	old := n.note(n.headOf(id), id, nil, nil)
-	n.logs[id].Declare(3, "officer-1")
+	n.Logs[id].Declare(5, "officer-1")
+	old := n.Note(n.HeadOf(id), id, nil, nil)
+	n.Logs[id].Declare(3, "officer-1")
 	_, err := n.follow(l, id, node)
 	must(t, err)
-	n.instead["kanaalstad.example/log/checkpoint"] = old
+	n.Instead["kanaalstad.example/log/checkpoint"] = old
 	if _, err := n.follow(l, id, node); err != nil {
 		t.Errorf("an older head of the same history: %v", err)
 	}
 	for _, size := range []uint64{8, 4} {
-		n.instead["kanaalstad.example/log/checkpoint"] = n.note(n.lie(id, size), id, nil, nil)
+		n.Instead["kanaalstad.example/log/checkpoint"] = n.Note(n.Lie(id, size), id, nil, nil)
 		var two *audit.TwoHistoriesError
 		if _, err := n.follow(l, id, node); !errors.As(err, &two) || two.Heads[1].Size != size || len(two.Notes[0]) == 0 {
 			t.Errorf("a second history at size %d: %v", size, err)
 		}
 	}
-	n.instead["kanaalstad.example/log/checkpoint"] = n.note(n.lie("jp-minato", 9), "jp-minato", nil, nil)
+	n.Instead["kanaalstad.example/log/checkpoint"] = n.Note(n.Lie("jp-minato", 9), "jp-minato", nil, nil)
 	if _, err := n.follow(l, id, node); err == nil || l.Size() != 8 {
 		t.Errorf("the head of another log: %v", err)
 	}

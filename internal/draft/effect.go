@@ -23,8 +23,10 @@ const (
 
 // Difference is one field that a later revision says differently; Old or New is "–" where it is not said.
 type Difference struct {
-	Path, Old, New string
-	Effect         Effect
+	Path   string `json:"field"`
+	Old    string `json:"old"`
+	New    string `json:"new"`
+	Effect Effect `json:"effect"`
 }
 
 // Compare holds two revisions of a record against each other and classes what changed, by the table of declarations.md, section 3, as far as

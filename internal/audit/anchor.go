@@ -77,6 +77,11 @@ func (t *trail) append(leaf proof.Hash) {
 	t.leaves = append(t.leaves, leaf)
 }
 
+// clone returns a trail that goes on by itself.
+func (t *trail) clone() trail {
+	return trail{t.now.Clone(), slices.Clip(t.starts), slices.Clip(t.leaves)}
+}
+
 // root returns the root at a size up to now's; ok is false for one that is forgotten.
 func (t *trail) root(size uint64) (root proof.Hash, ok bool) {
 	if size == 0 {

@@ -11,17 +11,27 @@ import (
 	"github.com/cityproof/cityproof/internal/receipt"
 )
 
+// internet is an alliance whose nodes answer from memory.
+type internet struct {
+	*alliancetest.Internet
+	t testing.TB
+}
+
+func newInternet(t testing.TB) *internet { return &internet{alliancetest.NewInternet(t), t} }
+
 // auditLog audits a member's log as it is served by its node, with its log time.
 func (n *internet) auditLog(id string) *audit.Report {
 	n.t.Helper()
-	m := n.r.Member(id)
-	trust, err := receipt.TrustIn(n.r, m)
+	m := n.Roster.Member(id)
+	trust, err := receipt.TrustIn(n.Roster, m)
 	must(n.t, err)
-	web, err := n.open(m.Entry.GetHttp() + "/log")
+	web, err := n.Open(m.Entry.GetHttp() + "/log")
 	must(n.t, err)
 	return run(n.t, audit.Options{
 		Trust: trust, City: id, Sources: []*client.LogReader{client.NewLogReader(web)}, WithoutBodies: true,
-		Anchor: func(index uint64, note []byte) (logtime.Anchor, error) { return n.r.Heartbeat(m, nil, index, note) },
+		Anchor: func(index uint64, note []byte) (logtime.Anchor, error) {
+			return n.Roster.Heartbeat(m, nil, index, note)
+		},
 	})
 }
 
@@ -29,16 +39,16 @@ func (n *internet) auditLog(id string) *audit.Report {
 func TestF3LogTimeFromAnchorsThatStandInTheLog(t *testing.T) {
 	n := newInternet(t)
 	id := "nl-kanaalstad"
-	n.logs[id].Declare(3, "officer-1")
-	n.anchor(time.Hour)
-	first := n.now
-	n.logs[id].Declare(2, "officer-1")
-	n.now = n.now.Add(time.Hour)
-	n.put(id, n.note(n.headOf(id), id, n.r.Committee(id)[:1], nil)) // one of three witnesses: no quorum
-	n.logs[id].Declare(1, "officer-1")
-	n.anchor(time.Hour)
-	last := n.now
-	n.logs[id].Declare(1, "officer-1")
+	n.Logs[id].Declare(3, "officer-1")
+	n.Anchor(time.Hour)
+	first := n.Now
+	n.Logs[id].Declare(2, "officer-1")
+	n.Now = n.Now.Add(time.Hour)
+	n.Put(id, n.Note(n.HeadOf(id), id, n.Roster.Committee(id)[:1], nil)) // one of three witnesses: no quorum
+	n.Logs[id].Declare(1, "officer-1")
+	n.Anchor(time.Hour)
+	last := n.Now
+	n.Logs[id].Declare(1, "officer-1")
 	r := n.auditLog(id)
 	wantVerdict(t, r, audit.True)
 	if lt := r.LogTime; lt.Anchors != 2 || lt.Uncounted != 1 || lt.WithoutQuorum[0].Index != 6 || lt.Below != 8 || lt.Unwitnessed ||
@@ -59,33 +69,33 @@ func TestF3LogTimeFromAnchorsThatStandInTheLog(t *testing.T) {
 func TestT23OldHeadWithFreshCosignaturesMovesNothing(t *testing.T) {
 	n := newInternet(t)
 	id := "nl-kanaalstad"
-	n.logs[id].Declare(3, "officer-1")
-	n.anchor(time.Hour)
-	n.logs[id].Declare(1, "officer-1")
-	died, old := n.now, n.headOf(id)
+	n.Logs[id].Declare(3, "officer-1")
+	n.Anchor(time.Hour)
+	n.Logs[id].Declare(1, "officer-1")
+	died, old := n.Now, n.HeadOf(id)
 	for hour := 1; hour <= 48; hour++ {
-		n.now = died.Add(time.Duration(hour) * time.Hour)
-		n.instead["kanaalstad.example/log/checkpoint"] = n.note(old, id, n.r.Committee(id), n.others(id)[:2])
+		n.Now = died.Add(time.Duration(hour) * time.Hour)
+		n.Instead["kanaalstad.example/log/checkpoint"] = n.Note(old, id, n.Roster.Committee(id), n.Others(id)[:2])
 		if hour%12 != 0 {
 			continue
 		}
 		r := n.auditLog(id)
 		wantVerdict(t, r, audit.True)
-		lag := r.Clock().Lag(n.now.Unix(), logtime.Default)
-		if want := n.now.Sub(died); lag.Silence != want || lag.Light != logtime.Default.Judge(want) {
+		lag := r.Clock().Lag(n.Now.Unix(), logtime.Default)
+		if want := n.Now.Sub(died); lag.Silence != want || lag.Light != logtime.Default.Judge(want) {
 			t.Errorf("after %d hours: %+v, want %v of silence", hour, lag, want)
 		}
 	}
-	if lag := n.auditLog(id).Clock().Lag(n.now.Unix(), logtime.Default); lag.Light != logtime.Red {
+	if lag := n.auditLog(id).Clock().Lag(n.Now.Unix(), logtime.Default); lag.Light != logtime.Red {
 		t.Errorf("after two days: %+v", lag)
 	}
-	delete(n.instead, "kanaalstad.example/log/checkpoint")
-	n.put(id, n.note(old, id, n.r.Committee(id), nil)) // covers the last anchor: the log's keys are alive
-	alive := n.now
-	n.now = n.now.Add(20 * time.Hour)
-	n.put(id, n.note(old, id, n.r.Committee(id), nil)) // the same head once more
+	delete(n.Instead, "kanaalstad.example/log/checkpoint")
+	n.Put(id, n.Note(old, id, n.Roster.Committee(id), nil)) // covers the last anchor: the log's keys are alive
+	alive := n.Now
+	n.Now = n.Now.Add(20 * time.Hour)
+	n.Put(id, n.Note(old, id, n.Roster.Committee(id), nil)) // the same head once more
 	r := n.auditLog(id)
-	if lag := r.Clock().Lag(n.now.Unix(), logtime.Default); lag.Last.Time != alive.Unix() || lag.Light != logtime.Amber {
+	if lag := r.Clock().Lag(n.Now.Unix(), logtime.Default); lag.Last.Time != alive.Unix() || lag.Light != logtime.Amber {
 		t.Errorf("the same head written down twice: %+v", lag)
 	}
 }
@@ -93,14 +103,14 @@ func TestT23OldHeadWithFreshCosignaturesMovesNothing(t *testing.T) {
 func TestLogTimeIsMarkedUnwitnessedWithoutCommittee(t *testing.T) {
 	n := newInternet(t)
 	late := alliancetest.NewCity(t, "ke-mwambao")
-	n.ids = append(n.ids, late.ID)
-	n.cities[late.ID], n.logs[late.ID] = late, alliancetest.NewLog(t, late)
-	if out := n.admit(late); out.Reason != nil {
+	n.IDs = append(n.IDs, late.ID)
+	n.Cities[late.ID], n.Logs[late.ID] = late, alliancetest.NewLog(t, late)
+	if out := n.Admit(late); out.Reason != nil {
 		t.Fatal(out.Reason)
 	}
-	n.logs[late.ID].Declare(1, "officer-1")
-	n.now = n.now.Add(time.Hour)
-	n.put(late.ID, n.note(n.headOf(late.ID), late.ID, nil, nil))
+	n.Logs[late.ID].Declare(1, "officer-1")
+	n.Now = n.Now.Add(time.Hour)
+	n.Put(late.ID, n.Note(n.HeadOf(late.ID), late.ID, nil, nil))
 	r := n.auditLog(late.ID)
 	wantVerdict(t, r, audit.True)
 	if !r.LogTime.Unwitnessed || r.LogTime.Anchors != 1 {

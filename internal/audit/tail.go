@@ -67,7 +67,7 @@ func tail(ctx context.Context, src TailSource, head client.Head, from uint64, ju
 		for i, b := range entries {
 			roots[tree.Size()] = tree.Root()
 			if entry.IsAnchor(b) {
-				anchors = append(anchors, found{first + uint64(i), b}) //nolint:gosec // at most 256
+				anchors = append(anchors, found{first + uint64(i), b})
 			}
 			tree.Append(proof.LeafHash(b))
 		}

@@ -12,12 +12,14 @@ import (
 // tailOf reads the end of a member's log at its node.
 func (n *internet) tailOf(id string) (*logtime.Clock, error) {
 	n.t.Helper()
-	m := n.r.Member(id)
-	web, err := n.open(m.Entry.GetHttp() + "/log")
+	m := n.Roster.Member(id)
+	web, err := n.Open(m.Entry.GetHttp() + "/log")
 	must(n.t, err)
-	c := n.headOf(id)
+	c := n.HeadOf(id)
 	return audit.Tail(n.t.Context(), client.NewLogReader(web), client.Head{Origin: c.Origin, Size: c.Size, Root: c.Root},
-		func(index uint64, note []byte) (logtime.Anchor, error) { return n.r.Heartbeat(m, nil, index, note) })
+		func(index uint64, note []byte) (logtime.Anchor, error) {
+			return n.Roster.Heartbeat(m, nil, index, note)
+		})
 }
 
 func TestTailTellsTheHeartbeatOfALongLog(t *testing.T) {
@@ -26,12 +28,12 @@ func TestTailTellsTheHeartbeatOfALongLog(t *testing.T) {
 	if clock, err := n.tailOf(id); err != nil || clock.Len() != 0 {
 		t.Errorf("of an empty log: %d anchors, %v", clock.Len(), err)
 	}
-	n.anchor(time.Hour)
-	n.logs[id].Declare(70, "officer-1")
-	n.anchor(time.Hour)
-	want, index := n.now, uint64(71)
+	n.Anchor(time.Hour)
+	n.Logs[id].Declare(70, "officer-1")
+	n.Anchor(time.Hour)
+	want, index := n.Now, uint64(71)
 	for _, behind := range []int{0, 1, 255, 300, 600} { // beyond the first attempt, too
-		n.logs[id].Declare(behind, "officer-1")
+		n.Logs[id].Declare(behind, "officer-1")
 		clock, err := n.tailOf(id)
 		must(t, err)
 		if last, ok := clock.Last(); !ok || last.Time != want.Unix() || last.Index != index {
@@ -39,19 +41,19 @@ func TestTailTellsTheHeartbeatOfALongLog(t *testing.T) {
 		}
 	}
 	// An anchor of a head from before what was read, and of another history.
-	size, _ := n.logs[id].Head()
-	n.now = n.now.Add(time.Hour)
-	n.put(id, n.note(n.lie(id, size), id, n.r.Committee(id), nil))
-	n.put(id, n.note(n.lie(id, 400), id, n.r.Committee(id), nil))
+	size, _ := n.Logs[id].Head()
+	n.Now = n.Now.Add(time.Hour)
+	n.Put(id, n.Note(n.Lie(id, size), id, n.Roster.Committee(id), nil))
+	n.Put(id, n.Note(n.Lie(id, 400), id, n.Roster.Committee(id), nil))
 	clock, err := n.tailOf(id)
 	must(t, err)
 	if last, ok := clock.Last(); ok && last.Time != want.Unix() {
 		t.Errorf("an anchor of another history shows life: %+v", last)
 	}
-	n.put(id, n.note(n.headOf(id), id, n.r.Committee(id), nil))
+	n.Put(id, n.Note(n.HeadOf(id), id, n.Roster.Committee(id), nil))
 	clock, err = n.tailOf(id)
 	must(t, err)
-	if last, _ := clock.Last(); last.Time != n.now.Unix() {
+	if last, _ := clock.Last(); last.Time != n.Now.Unix() {
 		t.Errorf("a true one behind them: %+v", last)
 	}
 }
@@ -59,16 +61,16 @@ func TestTailTellsTheHeartbeatOfALongLog(t *testing.T) {
 func TestTailBelievesNoServer(t *testing.T) {
 	n := newInternet(t)
 	id := "nl-kanaalstad"
-	n.logs[id].Declare(300, "officer-1")
-	n.anchor(time.Hour)
-	good := n.file(id, "log/tile/entries/001.p/45")
+	n.Logs[id].Declare(300, "officer-1")
+	n.Anchor(time.Hour)
+	good := n.File(id, "log/tile/entries/001.p/45")
 	bad := append([]byte(nil), good...)
 	bad[len(bad)-1] ^= 1
-	n.instead["kanaalstad.example/log/tile/entries/001.p/45"] = bad
+	n.Instead["kanaalstad.example/log/tile/entries/001.p/45"] = bad
 	if clock, err := n.tailOf(id); err == nil {
 		t.Errorf("a changed entry was read: %d anchors", clock.Len())
 	}
-	n.away[id] = true
+	n.Away[id] = true
 	if _, err := n.tailOf(id); err == nil {
 		t.Errorf("from a node that is away: %v", err)
 	}

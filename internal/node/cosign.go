@@ -156,7 +156,7 @@ func peer(key checkpoint.VKey, url string) (cosigning.Witness, error) {
 
 // mirrors are the members to ask for a mirror's cosignature, in an order of this log's own: others where some failed.
 func (a *alliance) mirrors(r *roster.Roster, own *roster.Member) []*roster.Member {
-	all := mirrorsIn(r, own)
+	all := r.Mirrors(own)
 	if len(all) <= askedMirrors {
 		return all
 	}

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -99,7 +98,7 @@ func (c *copies) Mirrored(origin string) (mirror.Log, bool) {
 // sourcesOf are the places where a member's log lies: its own node, then others that mirror it.
 func sourcesOf(r *roster.Roster, m *roster.Member, self string) []string {
 	urls := []string{m.Entry.GetHttp() + "/log"}
-	for _, other := range mirrorsIn(r, m) {
+	for _, other := range r.Mirrors(m) {
 		if len(urls) > otherSources {
 			break
 		}
@@ -108,19 +107,6 @@ func sourcesOf(r *roster.Roster, m *roster.Member, self string) []string {
 		}
 	}
 	return urls
-}
-
-// mirrorsIn are the members that may mirror a member's log, in an order of that log's own: all but those who run it.
-func mirrorsIn(r *roster.Roster, m *roster.Member) []*roster.Member {
-	var all []*roster.Member
-	for _, other := range r.Members() {
-		if other != m && r.Status(other) == roster.Active && other.Entry.GetOperator() != m.Entry.GetOperator() {
-			all = append(all, other)
-		}
-	}
-	rank := func(o *roster.Member) [32]byte { return originHash(m.ID() + "\n" + o.ID()) }
-	slices.SortFunc(all, func(x, y *roster.Member) int { i, j := rank(x), rank(y); return bytes.Compare(i[:], j[:]) })
-	return all
 }
 
 func (c *copies) reader(url string) (*client.LogReader, error) {
@@ -184,7 +170,7 @@ func (a *alliance) mirrored() []string {
 	members := r.Members()
 	var out []string
 	for _, m := range members {
-		ranked := mirrorsIn(r, m)
+		ranked := r.Mirrors(m)
 		if len(members) > mirrorAll && len(ranked) > mirrorsOfLog {
 			ranked = ranked[:mirrorsOfLog]
 		}

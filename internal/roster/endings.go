@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 
 	"google.golang.org/protobuf/proto"
 
@@ -292,6 +293,7 @@ func (r *Roster) leave(a *registryv1.Leave, s signers) error {
 		}
 	}
 	m.left = true
+	m.suspensions = append(m.suspensions, suspension{r.time, math.MaxInt64})
 	r.rotations = dropRotations(r.rotations, m)
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/logtime"
@@ -36,12 +35,14 @@ func (r *Roster) Heartbeat(m *Member, past []Epoch, index uint64, note []byte) (
 	}
 	var errs []error
 	for _, e := range r.epochsAt(m, past, head.Size) {
-		committee := e.committees[m.ID()]
-		out.Unwitnessed = len(committee) == 0
+		out.Unwitnessed = len(e.committees[m.ID()]) == 0
 		if out.Unwitnessed {
 			out.Time, err = ownTime(note, log)
 		} else {
-			out.Time, err = r.median(note, log[:1], committee)
+			var by *FinalBy
+			if by, err = r.seen(e, m).Witnessed(note, log[:1]); err == nil {
+				out.Time = by.Time
+			}
 		}
 		if err == nil {
 			return out, nil
@@ -79,44 +80,21 @@ func (r *Roster) epochsAt(m *Member, past []Epoch, size uint64) (out []Epoch) {
 	return out
 }
 
-// median checks an anchor by the log's Ed25519 key and the quorum of a committee, and returns the lower median of the times of
-// those who signed. Of a member that changed its witness key both count, and together once.
-func (r *Roster) median(note []byte, log []*checkpoint.Verifier, committee []string) (int64, error) {
+// seen are the witnesses who may have vouched for the log of a member in an epoch. A cosignature counts by the time that it says:
+// not from its key's revocation on, and not while its member was suspended or after it left.
+func (r *Roster) seen(e Epoch, m *Member) *Bench {
+	b := &Bench{Committee: e.committees[m.ID()], Operator: m.Entry.GetOperator()}
 	by := map[string]*Member{}
-	var keys []checkpoint.VKey
-	for _, id := range committee {
-		m := r.members[id]
-		for _, k := range m.cosigned {
-			if strings.HasSuffix(k.Name, "/witness") {
-				by[string(k.Key)] = m
-				keys = append(keys, k)
-			}
+	for _, id := range b.Committee {
+		if v, ok := e.voices[id]; ok {
+			b.Voices = append(b.Voices, v)
+			by[string(v.Witness.Key)] = r.members[id]
 		}
 	}
-	witnesses, err := verifiers(keys...)
-	if err != nil {
-		return 0, err
+	b.Counts = func(s checkpoint.Signed) bool {
+		return r.cosignatureCounts(s) && !by[string(s.Key.Key)].silentAt(int64(s.Timestamp)) //nolint:gosec // package checkpoint bounds it by 2^63-1
 	}
-	v, err := checkpoint.Verify(note, log, witnesses)
-	if err != nil {
-		return 0, err
-	}
-	newest := map[*Member]int64{}
-	for _, s := range v.Cosignatures {
-		t := int64(s.Timestamp) //nolint:gosec // package checkpoint bounds it by 2^63-1
-		if m := by[string(s.Key.Key)]; r.cosignatureCounts(s) && !m.silentAt(t) {
-			newest[m] = max(newest[m], t)
-		}
-	}
-	if want := Quorum(len(committee)); len(newest) < want {
-		return 0, fmt.Errorf("%w: %d of %d witnesses signed, want %d", ErrNotFinal, len(newest), len(committee), want)
-	}
-	times := make([]int64, 0, len(newest))
-	for _, t := range newest {
-		times = append(times, t)
-	}
-	slices.Sort(times)
-	return times[(len(times)-1)/2], nil
+	return b
 }
 
 // ownTime is the time that a log without a committee gives its anchor: that of its ML-DSA-44 line.

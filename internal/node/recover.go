@@ -88,7 +88,7 @@ func (a *alliance) copiesOfOwn() []mirror.Source {
 		return nil
 	}
 	var out []mirror.Source
-	for _, o := range mirrorsIn(r, own) {
+	for _, o := range r.Mirrors(own) {
 		src, err := a.member.logs.reader(fmt.Sprintf("%s/mirror/%x", o.Entry.GetHttp(), originHash(a.member.origin)))
 		if err == nil {
 			out = append(out, src)

@@ -71,28 +71,18 @@ func (a *App) follow(ctx context.Context, d *decision) (*follow.State, *client.L
 	if err != nil {
 		return nil, nil, err
 	}
-	f, err := follow.NewFollower(first)
-	if err != nil {
+	if _, err := follow.NewFollower(first); err != nil {
 		return nil, nil, refused(err, "get root.json again, by a way that you trust")
 	}
-	var errs []error
-	for _, place := range registryPlaces(first, d.at) {
-		log, err := openLog(ctx, place)
-		if err == nil {
-			err = f.Update(ctx, log.LogReader)
-		}
-		if err == nil {
-			return f.State(), log.LogReader, nil
-		}
-		var fork *follow.ForkError
-		if errors.As(err, &fork) {
-			return nil, nil, refused(err, "the registry shows two histories: tell the other cities at once")
-		}
-		if errs = append(errs, err); ctx.Err() != nil {
-			break
-		}
+	f := followSoonest(ctx, first, registryPlaces(first, d.at))
+	var fork *follow.ForkError
+	switch {
+	case errors.As(f.err, &fork):
+		return nil, nil, refused(f.err, "the registry shows two histories: tell the other cities at once")
+	case f.err != nil:
+		return nil, nil, unknown(f.err, "neither the secretariat nor a founder's mirror gives the registry; name another member's copy with --registry")
 	}
-	return nil, nil, unknown(errors.Join(errs...), "neither the secretariat nor a founder's mirror gives the registry; name another member's copy with --registry")
+	return f.state, f.log, nil
 }
 
 // registryPlaces are where the registry lies: the one named, or the secretariat's node, then the founders' mirrors.

@@ -58,6 +58,9 @@ func (m *cityNode) copyOf(o *cityNode) string {
 // quick are settings under which a test need not wait for hours.
 const quick = "anchor:\n  interval: 2s\npeers:\n  allow_private: true\n  poll: 500ms\n  gossip: 500ms\n"
 
+// unhurried are the settings that a node has by default.
+const unhurried = "peers:\n  allow_private: true\n"
+
 // newCities founds an alliance of a secretariat and so many cities. No node runs afterwards.
 func newCities(t testing.TB, number int, each wire, settings string) *cities {
 	t.Helper()

@@ -21,6 +21,7 @@ import (
 	"github.com/cityproof/cityproof/internal/peerstore"
 	"github.com/cityproof/cityproof/internal/scrub"
 	"github.com/cityproof/cityproof/internal/signingkey"
+	"github.com/cityproof/cityproof/internal/tile"
 	"github.com/cityproof/cityproof/internal/witness"
 )
 
@@ -32,6 +33,7 @@ type member struct {
 	db     *pebbledb.DB
 	log    *logstore.Log
 	state  *signingkey.State
+	signer *signingkey.LogSigner
 	ledger *ledger.Ledger
 
 	damages *scrub.Damages
@@ -46,8 +48,9 @@ type member struct {
 
 	accusations *accusations // nil: no alliance
 	mirrored    func(origin string) (mirror.Log, bool)
-	gossip      *gossipnet.Engine // nil: no alliance, or no key
-	certificate tls.Certificate   // of gossip
+	mirrors     func() []tile.Source // of the own log; nil as mirror
+	gossip      *gossipnet.Engine    // nil: no alliance, or no key
+	certificate tls.Certificate      // of gossip
 }
 
 // openMember opens everything that belongs to one city, or nothing.
@@ -63,11 +66,10 @@ func openMember(ctx context.Context, cfg config.Member, whole *config.Config, lo
 		return m, err
 	}
 	m.watchDamage(logger)
-	signer, err := m.openSigner()
-	if err != nil {
+	if m.signer, err = m.openSigner(); err != nil {
 		return m, err
 	}
-	if m.trust, err = openTrust(cfg.Trust, m.origin, signer.VKeys()); err != nil {
+	if m.trust, err = openTrust(cfg.Trust, m.origin, m.signer.VKeys()); err != nil {
 		return m, err
 	}
 	if err = m.openAlliance(whole, logger); err != nil {
@@ -83,12 +85,15 @@ func openMember(ctx context.Context, cfg config.Member, whole *config.Config, lo
 	if m.log, err = logstore.Open(m.db, logstore.Options{PureIdentity: true, OnDamage: m.foundDamage, Logger: logger}); err != nil {
 		return m, err
 	}
+	if err = m.findForeign(logger); err != nil {
+		return m, err
+	}
 	m.ledger, err = ledger.Open(ctx, ledger.Options{
 		City:      cfg.City,
 		DB:        m.db,
 		Log:       m.log,
 		Bodies:    m.openBodies(),
-		Signer:    signer,
+		Signer:    m.signer,
 		Publisher: m.publisher,
 		Quota:     ledger.Quota{StatementsPerHour: whole.Limits.StatementsPerHour, BytesPerDay: whole.Limits.BytesPerDay},
 		Now:       time.Now,

@@ -20,6 +20,7 @@ import (
 	"github.com/cityproof/cityproof/internal/mirrorstore"
 	"github.com/cityproof/cityproof/internal/roster"
 	"github.com/cityproof/cityproof/internal/signingkey"
+	"github.com/cityproof/cityproof/internal/tile"
 )
 
 const (
@@ -64,7 +65,7 @@ func (m *member) openMirror(logger *slog.Logger) error {
 		return err
 	}
 	logs := &copies{alliance: m.alliance, web: map[string]*client.LogReader{}}
-	m.mirrored = logs.Mirrored
+	m.mirrored, m.mirrors = logs.Mirrored, logs.own
 	m.mirror, err = mirror.New(mirror.Options{
 		Store: m.copies, Heads: m.peers, Signer: signer, Logs: logs, Ready: m.ready, Seen: m.seen, Conflict: m.conflict,
 	})
@@ -91,6 +92,22 @@ func (c *copies) Mirrored(origin string) (mirror.Log, bool) {
 		log.Sources = append(log.Sources, src)
 	}
 	return log, true
+}
+
+// own are the copies of this member's own log that others keep.
+func (c *copies) own() []tile.Source {
+	r := c.alliance.follower.Roster()
+	m := c.alliance.own(r)
+	if m == nil {
+		return nil
+	}
+	var out []tile.Source
+	for _, url := range sourcesOf(r, m, m.ID())[1:] {
+		if src, err := c.reader(url); err == nil {
+			out = append(out, src)
+		}
+	}
+	return out
 }
 
 // sourcesOf are the places where a member's log lies: its own node, then others that mirror it.

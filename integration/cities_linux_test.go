@@ -100,10 +100,15 @@ func (c *cities) newNode(i int, settings string) *cityNode {
 	m.configure(func(text string) string {
 		return text + settings + "tls:\n  certificate: public.pem\n  key: public.pem\n"
 	})
-	m.client = &http.Client{Timeout: patience, Transport: &http.Transport{
-		DialContext: m.dial, TLSClientConfig: &tls.Config{RootCAs: c.issuer.pool, MinVersion: tls.VersionTLS13}, MaxIdleConnsPerHost: 4,
-	}}
+	m.client = c.web(m.host)
 	return m
+}
+
+// web is a client on a host.
+func (c *cities) web(h *host) *http.Client {
+	return &http.Client{Timeout: patience, Transport: &http.Transport{
+		DialContext: h.dial, TLSClientConfig: &tls.Config{RootCAs: c.issuer.pool, MinVersion: tls.VersionTLS13}, MaxIdleConnsPerHost: 4,
+	}}
 }
 
 // configure changes the text of a node's configuration.
@@ -336,7 +341,7 @@ func (m *cityNode) holds(o *cityNode) checkpoint.Checkpoint {
 }
 
 // declare publishes a new declaration, waits so long until it is final, and wants the exit code: 3 where it is not final in
-// time. It returns the receipt's file.
+// time. With a wait of 0 nothing needs to be final. It returns the receipt's file.
 func (m *cityNode) declare(want int, wait time.Duration) string {
 	c := m.c
 	c.t.Helper()
@@ -353,8 +358,11 @@ func (m *cityNode) declare(want int, wait time.Duration) string {
 			c.t.Fatal(err)
 		}
 	}
-	m.must(want, cityproof, "publish", filepath.Join(dir, "none.yaml"), "--node", m.url(), "--trust", m.trust(), "--key", m.file("officer.key"),
-		"--root", c.root, "--yes", "--final", "--wait", wait.String())
+	args := []string{"publish", filepath.Join(dir, "none.yaml"), "--node", m.url(), "--trust", m.trust(), "--key", m.file("officer.key"), "--yes"}
+	if wait > 0 {
+		args = append(args, "--root", c.root, "--final", "--wait", wait.String())
+	}
+	m.must(want, cityproof, args...)
 	return filepath.Join(dir, "none.receipt")
 }
 
@@ -393,6 +401,37 @@ func (c *cities) awaitEverywhere(sizes []uint64) {
 			}
 		}
 	}
+}
+
+// clone copies the whole machine of a member whose node does not run, and has an operator say that the copy may sign.
+func (m *cityNode) clone(at *host) *cityNode {
+	t := m.c.t
+	t.Helper()
+	m.c.n++
+	copied := &cityNode{host: at, c: m.c, id: m.id, name: m.name, dir: fmt.Sprintf("%s-clone-%d", m.dir, m.c.n)}
+	if err := os.CopyFS(copied.dir, os.DirFS(m.dir)); err != nil {
+		t.Fatal(err)
+	}
+	if err := filepath.WalkDir(copied.dir, func(path string, e os.DirEntry, err error) error { // keys that others may read are refused
+		if err == nil && !e.IsDir() {
+			err = os.Chmod(path, 0o600)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	copied.configure(func(text string) string { return strings.ReplaceAll(text, m.addr.String(), at.addr.String()) })
+	m.c.issuer.issue(copied.file("node/public.pem"), at.addr.AsSlice())
+	copied.client = m.c.web(at)
+	copied.must(0, cityproofNode, "adopt", "--config", copied.config(), "--yes-the-other-copy-is-destroyed")
+	t.Cleanup(copied.end)
+	return copied
+}
+
+// evidence is what the member's node knows against others, as a person reads it.
+func (m *cityNode) evidence() string {
+	m.c.t.Helper()
+	return m.must(0, cityproof, "evidence", "list", "--node", m.url(), "--root", m.c.root)
 }
 
 // hosts are the machines of members.

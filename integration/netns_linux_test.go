@@ -42,6 +42,7 @@ type network struct {
 	each   wire // for all that are not in wires
 	wires  map[[2]*host]wire
 	queues map[[2]*host]chan packet
+	twins  map[[2]*host]*host // who gets what the first sends to the second
 }
 
 type packet struct {
@@ -72,9 +73,9 @@ type host struct {
 // newNetwork makes a network whose wires are all alike, or skips the test where that is not allowed.
 func newNetwork(t testing.TB, each wire) *network {
 	t.Helper()
-	n := &network{t: t, closed: make(chan struct{}), each: each, wires: map[[2]*host]wire{}, queues: map[[2]*host]chan packet{}}
+	n := &network{t: t, closed: make(chan struct{}), each: each, wires: map[[2]*host]wire{}, queues: map[[2]*host]chan packet{}, twins: map[[2]*host]*host{}}
 	t.Cleanup(n.close)
-	_, err := n.add()
+	_, err := n.add(netip.Addr{})
 	testenv.Require(t, "netns", !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EACCES),
 		"the right to make network namespaces and TUN devices")
 	if err != nil {
@@ -97,18 +98,39 @@ func (n *network) close() {
 // host adds a machine. The first is there from the start: what tests and visitors do.
 func (n *network) host() *host {
 	n.t.Helper()
-	h, err := n.add()
+	h, err := n.add(netip.Addr{})
 	if err != nil {
 		n.t.Fatal(err)
 	}
 	return h
 }
 
-func (n *network) add() (*host, error) {
+// twin adds a machine with the address of another. Nobody reaches it but those who are shown it.
+func (n *network) twin(of *host) *host {
+	n.t.Helper()
+	h, err := n.add(of.addr)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return h
+}
+
+// show has a host reach the twin where it speaks to the other.
+func (n *network) show(to, of, twin *host) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.twins[[2]*host{to, of}] = twin
+}
+
+// add adds a machine, at the next address if none is given.
+func (n *network) add(addr netip.Addr) (*host, error) {
 	if len(n.hosts) == maxHosts {
 		return nil, fmt.Errorf("more than %d hosts", maxHosts)
 	}
-	h := &host{net: n, addr: netip.AddrFrom4([4]byte{10, 77, 0, byte(len(n.hosts) + 1)}), do: make(chan func())}
+	if !addr.IsValid() {
+		addr = netip.AddrFrom4([4]byte{10, 77, 0, byte(len(n.hosts) + 1)})
+	}
+	h := &host{net: n, addr: addr, do: make(chan func())}
 	opened := make(chan error)
 	n.work.Go(func() {
 		// Never unlocked: the thread ends with this goroutine, and nothing else of the test runs in the namespace. It lives
@@ -223,6 +245,9 @@ func (n *network) queue(from *host, number int) (chan packet, time.Duration) {
 		return nil, 0
 	}
 	to := n.hosts[number]
+	if twin := n.twins[[2]*host{from, to}]; twin != nil {
+		to = twin
+	}
 	way := [2]*host{from, to}
 	w, ok := n.wires[way]
 	if !ok {

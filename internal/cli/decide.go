@@ -72,37 +72,34 @@ func (a *App) follow(ctx context.Context, d *decision) (*follow.State, *client.L
 	if err != nil {
 		return nil, nil, err
 	}
-	f, err := follow.NewFollower(first)
-	if err != nil {
-		return nil, nil, refused(err, "get root.json again, by a way that you trust")
-	}
 	places := registryPlaces(first, first.Terms.Registry, d.at)
-	for _, v := range d.versions {
-		if err := f.Adopt(v); err != nil {
-			return nil, nil, refused(err, "give the files of the versions between with --version, in their order")
-		}
-		if v.GoesOn() != nil {
-			places = registryPlaces(first, v.Terms.Registry, d.at)
-		}
+	if n := len(d.versions); n > 0 && d.versions[n-1].GoesOn() != nil {
+		places = registryPlaces(first, d.versions[n-1].Terms.Registry, d.at)
 	}
-	var errs []error
-	for _, place := range places {
-		log, err := openLog(ctx, place)
-		if err == nil {
-			err = f.Update(ctx, log.LogReader)
+	begin := func() (*follow.Follower, error) {
+		f, err := follow.NewFollower(first)
+		if err != nil {
+			return nil, refused(err, "get root.json again, by a way that you trust")
 		}
-		if err == nil {
-			return f.State(), log.LogReader, nil
+		for _, v := range d.versions {
+			if err := f.Adopt(v); err != nil {
+				return nil, refused(err, "give the files of the versions between with --version, in their order")
+			}
 		}
-		var fork *follow.ForkError
-		if errors.As(err, &fork) {
-			return nil, nil, refused(err, "the registry shows two histories: tell the other cities at once")
-		}
-		if errs = append(errs, err); ctx.Err() != nil {
-			break
-		}
+		return f, nil
 	}
-	return nil, nil, unknown(errors.Join(errs...), "neither the secretariat nor a founder's mirror gives the registry; name another member's copy with --registry")
+	if _, err := begin(); err != nil {
+		return nil, nil, err
+	}
+	f := followSoonest(ctx, begin, places)
+	var fork *follow.ForkError
+	switch {
+	case errors.As(f.err, &fork):
+		return nil, nil, refused(f.err, "the registry shows two histories: tell the other cities at once")
+	case f.err != nil:
+		return nil, nil, unknown(f.err, "neither the secretariat nor a founder's mirror gives the registry; name another member's copy with --registry")
+	}
+	return f.state, f.log, nil
 }
 
 // registryPlaces are where the registry lies: the one named, or the secretariat's node, then the founders' mirrors.

@@ -61,7 +61,7 @@ func conflict(w Witness, body []byte, head checkpoint.Checkpoint) (uint64, error
 		return 0, fmt.Errorf("status 409 without a size: %s", canonical.Quote(body))
 	}
 	if size > head.Size {
-		return 0, &AheadError{Witness: w.Key.Key().Name, Size: size, Own: head.Size}
+		return 0, &AheadError{Witness: w.Key.Key().Name, URL: w.URL, Size: size, Own: head.Size}
 	}
 	return size, nil
 }

@@ -99,6 +99,7 @@ type Head struct {
 // AheadError says that a witness cosigned a larger head of this log than the log has.
 type AheadError struct {
 	Witness string
+	URL     string // its submission prefix
 	Size    uint64 // of the head that the witness knows
 	Own     uint64
 }

@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 
 	"github.com/cityproof/cityproof/internal/checkpoint"
@@ -92,6 +93,18 @@ func (e *Evidence) Heads() [2]SignedHead {
 		heads[i] = SignedHead{Key: h.key, Size: h.Size, Root: h.Root, Time: h.time}
 	}
 	return heads
+}
+
+// Notes returns the two heads as signed notes, each with its one line, in the order of Heads. They are not verified.
+func (e *Evidence) Notes() ([2][]byte, error) {
+	var notes [2][]byte
+	for i, h := range e.heads {
+		var err error
+		if notes[i], err = checkpoint.FormatNote(&checkpoint.Note{Text: h.text, Sigs: []checkpoint.Signature{h.sig}}); err != nil {
+			return notes, fmt.Errorf("evidence about %s: %w", h.Origin, err)
+		}
+	}
+	return notes, nil
 }
 
 // Origin returns the origin that both heads name. It is not verified.

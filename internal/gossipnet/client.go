@@ -3,6 +3,7 @@ package gossipnet
 import (
 	"context"
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"time"
 
@@ -20,6 +21,23 @@ func (e *Engine) exchange(ctx context.Context, id string, full bool) error {
 	if err != nil {
 		return err
 	}
+	if err = e.exchangeOver(ctx, c, id, full); errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		e.hangUp(id) // it may lead nowhere any more, which TCP notices after minutes
+	}
+	return err
+}
+
+// hangUp has the next exchange with a peer connect anew.
+func (e *Engine) hangUp(id string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if c := e.conns[id]; c != nil {
+		_ = c.Close()
+		delete(e.conns, id)
+	}
+}
+
+func (e *Engine) exchangeOver(ctx context.Context, c *grpc.ClientConn, id string, full bool) (err error) {
 	api := gossipv1.NewGossipServiceClient(c)
 	var req *gossipv1.ExchangeRequest
 	e.with(func(s *gossip.State) { req = s.Request(id, e.self(), full, e.opts.Now()) })

@@ -46,6 +46,10 @@ type Options struct {
 	Kept func(origin string) [][]byte
 	// Evidence is told of each proof, once. It must not block.
 	Evidence func(p gossip.Proof)
+	// Origin is the node's own log. Own is told of each head of it that is newer than those before, the node's own among them:
+	// one that it did not sign shows that somebody else signs for it. It must not block.
+	Origin string
+	Own    func(note []byte)
 	// Period of rounds. Default: 10 s.
 	Period time.Duration
 	// Now is the clock. Default: time.Now.
@@ -69,6 +73,9 @@ func (o *Options) setDefaults() {
 	if o.Evidence == nil {
 		o.Evidence = func(gossip.Proof) {}
 	}
+	if o.Own == nil {
+		o.Own = func([]byte) {}
+	}
 }
 
 // Engine runs a node's gossip. It is safe for concurrent use.
@@ -79,6 +86,7 @@ type Engine struct {
 	view    *gossip.RosterView
 	state   *gossip.State
 	told    int           // proofs that Evidence was told of
+	own     *gossip.Head  // of the node's own log, as Own was told
 	changed chan struct{} // closed when something changed, and made anew
 	limits  map[string]*rate.Limiter
 	conns   map[string]*conn
@@ -124,6 +132,12 @@ func (e *Engine) with(f func(s *gossip.State)) {
 	if after != before || len(proofs) > e.told {
 		close(e.changed)
 		e.changed = make(chan struct{})
+	}
+	if log, ok := e.view.Lookup(gossip.ShortOf(e.opts.Origin)); ok {
+		if h := e.state.Head(log); h != e.own {
+			e.own = h
+			e.opts.Own(h.Note)
+		}
 	}
 	for _, p := range proofs[e.told:] {
 		e.opts.Evidence(p)

@@ -36,6 +36,7 @@ type world struct {
 	addrs   map[string]string // by address of the entry
 	engines []*gossipnet.Engine
 	proofs  []chan gossip.Proof
+	own     []chan []byte // heads of each one's own log
 }
 
 func newWorld(t *testing.T) *world {
@@ -61,7 +62,7 @@ func newWorld(t *testing.T) *world {
 		if err != nil {
 			t.Fatal(err)
 		}
-		found := make(chan gossip.Proof, 10)
+		found, own := make(chan gossip.Proof, 10), make(chan []byte, 10)
 		e := gossipnet.New(gossipnet.Options{
 			Self: c.ID, Roster: func() *roster.Roster { return w.r }, Certificate: cert, Period: 50 * time.Millisecond,
 			Dial: w.dial,
@@ -69,12 +70,13 @@ func newWorld(t *testing.T) *world {
 				return nil, nil, errors.New("not here")
 			},
 			Evidence: func(p gossip.Proof) { found <- p },
+			Origin:   c.Origin, Own: func(note []byte) { own <- note },
 		})
 		s := grpc.NewServer(grpc.Creds(gossipnet.ServerCredentials(cert, nil, e.Known)))
 		gossipv1.RegisterGossipServiceServer(s, gossipnet.NewServer(e))
 		go func() { _ = s.Serve(l) }()
 		servers = append(servers, s)
-		w.engines, w.proofs = append(w.engines, e), append(w.proofs, found)
+		w.engines, w.proofs, w.own = append(w.engines, e), append(w.proofs, found), append(w.own, own)
 		if i == 2 {
 			for _, e := range w.engines {
 				go func() { e.Run(ctx); done <- struct{}{} }()
@@ -142,6 +144,22 @@ func TestForkMeetsOverTheWire(t *testing.T) {
 		case <-time.After(10 * time.Second):
 			t.Fatalf("city %d does not hear of the fork", i)
 		}
+	}
+}
+
+// T-20: a node hears of a head of its own log that somebody else signed.
+func TestT20ForeignOwnHeadIsTold(t *testing.T) {
+	w := newWorld(t)
+	foreign := w.cities[0].Note(t, 5, proof.Hash{5}, alliancetest.FoundedAt)
+	w.engines[1].Learn(foreign)
+	view := gossip.NewRosterView("", w.r)
+	select {
+	case note := <-w.own[0]:
+		if h, err := view.Verify(note); err != nil || h.Size != 5 || h.Root != (proof.Hash{5}) {
+			t.Errorf("it is told of %+v, %v", h, err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("it is not told")
 	}
 }
 

@@ -18,6 +18,8 @@ import (
 const (
 	// retryRound is how long after a round that was not final the next begins.
 	retryRound = 2 * time.Second
+	// askAhead bounds how long is asked, after a round, what witnesses hold that they were not shown.
+	askAhead = 5 * time.Second
 	// askedMirrors is how many mirrors a round asks at once. After a round that was not final it asks the next ones.
 	askedMirrors = 8
 )
@@ -181,17 +183,18 @@ func (a *alliance) round(ctx context.Context, note []byte) error {
 	return a.member.ledger.Finalize(ctx, h.Note)
 }
 
-// ask runs a round. A witness that knows more of this log than the log itself is an alarm: somebody else signs for it, or
-// the data went back.
+// ask runs a round. Whoever knows more of this log than it was shown is asked for that: somebody else may sign for it.
 func (a *alliance) ask(ctx context.Context, note []byte) (*cosigning.Head, error) {
 	h, err := a.rounds.collector.Round(ctx, note)
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, askAhead)
+	defer cancel()
 	for _, why := range h.Missing {
 		var ahead *cosigning.AheadError
 		if errors.As(why, &ahead) {
-			a.logger.Error("ALARM: a witness has seen more of this log than there is", slog.Any("err", ahead))
+			a.ahead(ctx, ahead)
 		}
 	}
 	return h, nil

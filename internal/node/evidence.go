@@ -80,6 +80,7 @@ func (a *accusations) add(e *evidence.Evidence) error {
 	if err != nil {
 		return err
 	}
+	a.alliance.member.foreignIn(e)
 	fresh, err := a.store.Add(e, f)
 	if err != nil || !fresh {
 		return err

@@ -55,6 +55,8 @@ func (m *member) openGossip(whole *config.Config) error {
 		Prove:    m.prove,
 		Kept:     m.kept,
 		Evidence: m.heard,
+		Origin:   m.origin,
+		Own:      m.foreignHead,
 		Logger:   m.alliance.logger,
 	})
 	for _, it := range m.accusations.store.Items() {
@@ -87,7 +89,7 @@ func (m *member) seen(note []byte) {
 
 // ready says why nothing may be cosigned now.
 func (m *member) ready() error {
-	if err := m.state.InPlace(); err != nil || m.gossip == nil {
+	if err := errors.Join(m.state.InPlace(), m.foreign()); err != nil || m.gossip == nil {
 		return err
 	}
 	if off, n := m.gossip.ClockOffset(); n >= minClocks && off.Abs() > maxClockOffset {
@@ -118,10 +120,15 @@ func (m *member) prove(ctx context.Context, origin string, q gossip.Question) (*
 	return nil, nil, fmt.Errorf("nobody proves size %d of %s from size %d: %w", q.Large.Size, origin, q.Small.Size, errors.Join(errs...))
 }
 
-// tilesOf are where the tiles of a log are: here, or at the city and its mirrors.
+// tilesOf are where the tiles of a log are: here, or at the city and its mirrors. Of the own log the mirrors have what this
+// node has not where another node signs for it.
 func (m *member) tilesOf(origin string) []tile.Source {
 	if origin == m.origin {
-		return []tile.Source{ownTiles{m.ledger}}
+		out := []tile.Source{ownTiles{m.ledger}}
+		for _, src := range m.logs.own() {
+			out = append(out, src)
+		}
+		return out
 	}
 	var out []tile.Source
 	if m.copies != nil {

@@ -32,6 +32,7 @@ type member struct {
 	db     *pebbledb.DB
 	log    *logstore.Log
 	state  *signingkey.State
+	signer *signingkey.LogSigner
 	ledger *ledger.Ledger
 
 	damages *scrub.Damages
@@ -63,41 +64,19 @@ func openMember(ctx context.Context, cfg config.Member, whole *config.Config, lo
 		return m, err
 	}
 	m.watchDamage(logger)
-	signer, err := m.openSigner()
-	if err != nil {
+	if m.signer, err = m.openSigner(); err != nil {
 		return m, err
 	}
-	if m.trust, err = openTrust(cfg.Trust, m.origin, signer.VKeys()); err != nil {
+	if m.trust, err = openTrust(cfg.Trust, m.origin, m.signer.VKeys()); err != nil {
 		return m, err
 	}
 	if err = m.openAlliance(whole, logger); err != nil {
 		return m, err
 	}
-	if err = os.RemoveAll(checkpointDir(cfg)); err != nil { // of a process that was killed; it would keep what is erased
+	if err = m.openEvidence(alerts(whole.Alerts, logger)); err != nil {
 		return m, err
 	}
-	if m.db, err = pebbledb.Open(cfg.Data, pebbledb.Options{Logger: logger}); err != nil {
-		return m, err
-	}
-	// An entry's identity is computed from the entry (package declaration).
-	if m.log, err = logstore.Open(m.db, logstore.Options{PureIdentity: true, OnDamage: m.foundDamage, Logger: logger}); err != nil {
-		return m, err
-	}
-	m.ledger, err = ledger.Open(ctx, ledger.Options{
-		City:      cfg.City,
-		DB:        m.db,
-		Log:       m.log,
-		Bodies:    m.openBodies(),
-		Signer:    signer,
-		Publisher: m.publisher,
-		Quota:     ledger.Quota{StatementsPerHour: whole.Limits.StatementsPerHour, BytesPerDay: whole.Limits.BytesPerDay},
-		Now:       time.Now,
-		Damaged:   m.damages.Reason,
-		Known:     m.alliance != nil,
-		OnPublish: m.news,
-		Logger:    logger,
-	})
-	if err != nil {
+	if err = m.openLog(ctx, whole, logger); err != nil {
 		return m, err
 	}
 	m.openScrub(whole.Scrub, logger)
@@ -105,9 +84,6 @@ func openMember(ctx context.Context, cfg config.Member, whole *config.Config, lo
 		if err = m.alliance.joinLog(ctx); err != nil {
 			return m, err
 		}
-	}
-	if err = m.openEvidence(alerts(whole.Alerts, logger)); err != nil {
-		return m, err
 	}
 	if err = m.openWitness(whole.Witness, logger); err != nil {
 		return m, err
@@ -119,6 +95,38 @@ func openMember(ctx context.Context, cfg config.Member, whole *config.Config, lo
 		return m, err
 	}
 	return m, m.openGossip(whole)
+}
+
+// openLog opens the city's own log. What others hold against it is known by then: nothing is signed that must not be.
+func (m *member) openLog(ctx context.Context, whole *config.Config, logger *slog.Logger) (err error) {
+	if err = os.RemoveAll(checkpointDir(m.cfg)); err != nil { // of a process that was killed; it would keep what is erased
+		return err
+	}
+	if m.db, err = pebbledb.Open(m.cfg.Data, pebbledb.Options{Logger: logger}); err != nil {
+		return err
+	}
+	// An entry's identity is computed from the entry (package declaration).
+	if m.log, err = logstore.Open(m.db, logstore.Options{PureIdentity: true, OnDamage: m.foundDamage, Logger: logger}); err != nil {
+		return err
+	}
+	if err = m.findForeign(logger); err != nil {
+		return err
+	}
+	m.ledger, err = ledger.Open(ctx, ledger.Options{
+		City:      m.cfg.City,
+		DB:        m.db,
+		Log:       m.log,
+		Bodies:    m.openBodies(),
+		Signer:    m.signer,
+		Publisher: m.publisher,
+		Quota:     ledger.Quota{StatementsPerHour: whole.Limits.StatementsPerHour, BytesPerDay: whole.Limits.BytesPerDay},
+		Now:       time.Now,
+		Damaged:   m.damages.Reason,
+		Known:     m.alliance != nil,
+		OnPublish: m.news,
+		Logger:    logger,
+	})
+	return err
 }
 
 // news is told of each new checkpoint.

@@ -95,6 +95,27 @@ func (c *copies) Mirrored(origin string) (mirror.Log, bool) {
 	return log, true
 }
 
+// own are the copies of this member's own log that others keep.
+func (c *copies) own() []mirror.Source {
+	r := c.alliance.follower.Roster()
+	m := c.alliance.own(r)
+	if m == nil {
+		return nil
+	}
+	var out []mirror.Source
+	for _, other := range r.Mirrors(m) { // all of them: who lies or is away must not keep the log from coming back
+		if src, err := c.reader(copyAt(other, m)); err == nil {
+			out = append(out, src)
+		}
+	}
+	return out
+}
+
+// copyAt is where a member serves its copy of another's log.
+func copyAt(keeper, m *roster.Member) string {
+	return fmt.Sprintf("%s/mirror/%x", keeper.Entry.GetHttp(), originHash(m.Log().Origin))
+}
+
 // sourcesOf are the places where a member's log lies: its own node, then others that mirror it.
 func sourcesOf(r *roster.Roster, m *roster.Member, self string) []string {
 	urls := []string{m.Entry.GetHttp() + "/log"}
@@ -103,7 +124,7 @@ func sourcesOf(r *roster.Roster, m *roster.Member, self string) []string {
 			break
 		}
 		if other.ID() != self {
-			urls = append(urls, fmt.Sprintf("%s/mirror/%x", other.Entry.GetHttp(), originHash(m.Log().Origin)))
+			urls = append(urls, copyAt(other, m))
 		}
 	}
 	return urls

@@ -9,7 +9,6 @@ import (
 
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/ledger"
-	"github.com/cityproof/cityproof/internal/mirror"
 	"github.com/cityproof/cityproof/internal/recovery"
 	"github.com/cityproof/cityproof/internal/roster"
 	"github.com/cityproof/cityproof/internal/witness"
@@ -29,7 +28,7 @@ func (m *member) lost() bool {
 func (a *alliance) recover(ctx context.Context) {
 	m := a.member
 	err := recovery.Run(ctx, recovery.Options{
-		Ledger: m.ledger, Electorate: a.electorate, Publisher: m.publisher, Sources: a.copiesOfOwn, Retry: a.poll, Logger: a.logger,
+		Ledger: m.ledger, Electorate: a.electorate, Publisher: m.publisher, Sources: m.logs.own, Retry: a.poll, Logger: a.logger,
 		Ask: func(ctx context.Context, id string) ([]byte, error) { return m.gossip.Head(ctx, id, m.origin) },
 	})
 	if err != nil && ctx.Err() == nil {
@@ -75,23 +74,6 @@ func without(ids, gone []string) []string {
 	for _, id := range ids {
 		if !in[id] {
 			out = append(out, id)
-		}
-	}
-	return out
-}
-
-// copiesOfOwn are the places where others keep this member's log.
-func (a *alliance) copiesOfOwn() []mirror.Source {
-	r := a.follower.Roster()
-	own := a.own(r)
-	if own == nil || a.member.logs == nil {
-		return nil
-	}
-	var out []mirror.Source
-	for _, o := range r.Mirrors(own) {
-		src, err := a.member.logs.reader(fmt.Sprintf("%s/mirror/%x", o.Entry.GetHttp(), originHash(a.member.origin)))
-		if err == nil {
-			out = append(out, src)
 		}
 	}
 	return out

@@ -1,0 +1,173 @@
+package integration_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cityproof/cityproof/internal/draft"
+)
+
+// publishing is an officer who publishes one declaration after the other, whatever happens to the nodes.
+type publishing struct {
+	m      *cityNode
+	o      *officer
+	stop   context.CancelFunc
+	done   sync.WaitGroup
+	placed []acknowledged // read after end
+}
+
+// acknowledged is an acknowledged declaration.
+type acknowledged struct {
+	index uint64
+	bytes []byte
+}
+
+// publishOn has the officer of a member begin.
+func (m *cityNode) publishOn() *publishing {
+	p := &publishing{m: m, o: m.dialOfficer()}
+	ctx, stop := context.WithCancel(m.c.t.Context())
+	p.stop = stop
+	m.c.t.Cleanup(func() { stop(); p.done.Wait() })
+	p.done.Go(func() {
+		pace := time.NewTicker(30 * time.Millisecond)
+		defer pace.Stop()
+		for ctx.Err() == nil {
+			p.publish(ctx, p.o.notices(1))
+			<-pace.C
+		}
+	})
+	return p
+}
+
+// publish hands in the same bytes until they are acknowledged.
+func (p *publishing) publish(ctx context.Context, batch []draft.Submission) {
+	for ctx.Err() == nil {
+		out, err := p.o.client.Publish(ctx, batch)
+		if err == nil {
+			p.placed = append(p.placed, acknowledged{out.Placed[0].Index, batch[0].Envelope})
+			return
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// end stops the officer, and wants all that was acknowledged in the log, in its place and final.
+func (p *publishing) end() {
+	t := p.m.c.t
+	t.Helper()
+	p.stop()
+	p.done.Wait()
+	if len(p.placed) == 0 {
+		t.Fatal("nothing was published meanwhile")
+	}
+	last := p.placed[len(p.placed)-1].index
+	until(t, "all that was published is final", func() bool { return p.m.final().Size > last })
+	for _, want := range p.placed {
+		rec, err := p.o.client.Receipt(t.Context(), want.index)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sha256.Sum256(rec.Envelope) != sha256.Sum256(want.bytes) {
+			t.Fatalf("entry %d is another than was acknowledged", want.index)
+		}
+	}
+	t.Logf("%d declarations were acknowledged meanwhile, and all are final", len(p.placed))
+}
+
+// I1, I4: every node in turn is killed and comes back while a city publishes; what was acknowledged stays and becomes final.
+func TestI1EveryNodeIsKilledWhileACityPublishes(t *testing.T) {
+	c := newCities(t, 4, far, quick)
+	c.begin()
+	c.all[1].awaitFinal()
+	p := c.all[1].publishOn()
+	for _, m := range c.all {
+		m.kill()
+		if m != c.all[1] { // one of four witnesses may be away
+			size := c.all[1].final().Size
+			until(t, "the city goes on without "+m.id, func() bool { return c.all[1].final().Size > size+2 })
+		}
+		m.start()
+		m.awaitFinal()
+	}
+	p.end()
+	c.awaitEverywhere(c.sizes())
+	for _, m := range c.all {
+		c.verify(0, m.declare(0, patience))
+	}
+	if out := c.must(0, "audit", "--root", c.root); strings.Count(out, "TRUE ") != len(c.all) {
+		t.Errorf("the audit of the alliance:\n%s", out)
+	}
+}
+
+// federation.md, section 7: while a city is away its log is read from the copies of others. The others publish as much as in
+// a day, and when it comes back it catches up with all of it, and what it publishes becomes final. The day is short: what
+// makes it one is how much happened meanwhile.
+func TestCityThatWasAwayCatchesUp(t *testing.T) {
+	c := newCities(t, 4, far, quick)
+	c.begin()
+	m := c.all[4]
+	receipt := m.declare(0, patience)
+	before := m.head("/log/checkpoint")
+	for _, o := range c.all[:4] {
+		until(t, o.id+" holds what the city has", func() bool { return o.holds(m).Size >= before.Size })
+	}
+	m.kill()
+	for _, o := range c.all[:4] {
+		if out := c.must(0, "audit", o.copyOf(m), "--trust", m.trust()); !strings.Contains(out, "TRUE:") {
+			t.Errorf("the copy at %s while the city is away:\n%s", o.id, out)
+		}
+	}
+	c.verify(0, receipt)
+	const aDay, batch = 3000, 500
+	officer := c.all[1].dialOfficer()
+	for range aDay / batch {
+		if _, err := officer.client.Publish(t.Context(), officer.notices(batch)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, o := range c.all[:4] {
+		c.verify(0, o.declare(0, patience))
+	}
+	var sizes []uint64
+	for _, o := range c.all[:4] {
+		sizes = append(sizes, o.head("/log/checkpoint").Size)
+	}
+	m.start()
+	for i, o := range c.all[:4] {
+		until(t, "the city holds all of "+o.id, func() bool { return m.holds(o).Size >= sizes[i] })
+	}
+	c.verify(0, m.declare(0, patience))
+	if out := c.must(0, "audit", "--root", c.root); strings.Count(out, "TRUE ") != len(c.all) {
+		t.Errorf("the audit of the alliance:\n%s", out)
+	}
+}
+
+// A new configuration is rolled out while a city publishes: one node after the other stops and starts with it.
+func TestConfigurationIsRolledOut(t *testing.T) {
+	c := newCities(t, 4, far, quick)
+	c.begin()
+	c.all[1].awaitFinal()
+	p := c.all[1].publishOn()
+	for _, m := range c.all {
+		m.stop()
+		m.configure(func(text string) string {
+			text = strings.Replace(text, "interval: 2s", "interval: 1s", 1)
+			return text + "scrub:\n  period: 1m\n"
+		})
+		m.must(0, cityproofNode, "check", "--config", m.config())
+		m.start()
+		m.awaitFinal()
+	}
+	p.end()
+	c.awaitEverywhere(c.sizes())
+	if out := c.must(0, "audit", "--root", c.root); strings.Count(out, "TRUE ") != len(c.all) {
+		t.Errorf("the audit of the alliance:\n%s", out)
+	}
+}

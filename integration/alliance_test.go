@@ -276,54 +276,9 @@ func TestT14LiarIsNotCosignedUntilOperatorsResume(t *testing.T) {
 func TestT14ForkedRegistryIsProven(t *testing.T) {
 	a := newAlliance(t)
 	a.startAll()
-	registry := a.demo.Nodes[0].Origin
-	var signers []*checkpoint.Signer
-	for file, typ := range map[string]checkpoint.KeyType{"log-ed25519.key": checkpoint.TypeEd25519, "log-mldsa44.key": checkpoint.TypeMLDSA44} {
-		key, err := signingkey.ReadFile(filepath.Join(a.folder(0), "node", "keys", file), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s, err := checkpoint.NewSigner(registry, typ, key.Signer())
-		if err != nil {
-			t.Fatal(err)
-		}
-		signers = append(signers, s)
-	}
-	at := a.demo.Nodes[1].HTTP + "/witness/"
+	a.fork(0, 1, "the alliance's registry "+a.demo.Nodes[0].Origin+" signed two")
 	proven := func(i int) bool {
-		return strings.Contains(a.cityproof(0, "evidence", "list", "--node", a.demo.Nodes[i].HTTP, "--root", a.demo.Root), "the alliance's registry "+registry+" signed two")
-	}
-	for try := 0; !proven(1); try++ {
-		if try == 50 {
-			t.Fatal("two histories of the registry were shown, and nobody has the proof")
-		}
-		resp, err := http.Get(fmt.Sprintf("%s%x/checkpoint", at, sha256.Sum256([]byte(registry))))
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := io.ReadAll(resp.Body)
-		_ = resp.Body.Close()
-		n, perr := checkpoint.ParseNote(b)
-		if err != nil || perr != nil {
-			t.Fatal(err, perr)
-		}
-		seen, err := checkpoint.ParseCheckpoint(n.Text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		seen.Root[0] ^= 1
-		note, err := checkpoint.Sign(seen, time.Now(), signers...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp, err = http.Post(at+"add-checkpoint", "text/plain", bytes.NewReader((&tlogwitness.Request{Old: seen.Size, Note: note}).Format()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = resp.Body.Close()
-		if resp.StatusCode == http.StatusOK {
-			t.Fatal("a second history of the registry was cosigned")
-		}
+		return a.proven(i, "the alliance's registry "+a.demo.Nodes[0].Origin+" signed two")
 	}
 	for i := range a.runs {
 		for try := 0; !proven(i); try++ {
@@ -332,6 +287,64 @@ func TestT14ForkedRegistryIsProven(t *testing.T) {
 				break
 			}
 			time.Sleep(100 * time.Millisecond)
+		}
+	}
+}
+
+// proven reports whether a node keeps a proof that says something.
+func (a *members) proven(i int, says string) bool {
+	a.t.Helper()
+	return strings.Contains(a.cityproof(0, "evidence", "list", "--node", a.demo.Nodes[i].HTTP, "--root", a.demo.Root), says)
+}
+
+// fork signs a second history of a node's log with its keys, as a thief would, and shows it to another node's witness until
+// that keeps the proof.
+func (a *members) fork(of, shownTo int, says string) {
+	a.t.Helper()
+	origin := a.demo.Nodes[of].Origin
+	var signers []*checkpoint.Signer
+	for file, typ := range map[string]checkpoint.KeyType{"log-ed25519.key": checkpoint.TypeEd25519, "log-mldsa44.key": checkpoint.TypeMLDSA44} {
+		key, err := signingkey.ReadFile(filepath.Join(a.folder(of), "node", "keys", file), nil)
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		s, err := checkpoint.NewSigner(origin, typ, key.Signer())
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		signers = append(signers, s)
+	}
+	at := a.demo.Nodes[shownTo].HTTP + "/witness/"
+	for try := 0; !a.proven(shownTo, says); try++ {
+		if try == 50 {
+			a.t.Fatalf("two histories of %s were shown, and nobody has the proof", origin)
+		}
+		resp, err := http.Get(fmt.Sprintf("%s%x/checkpoint", at, sha256.Sum256([]byte(origin))))
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		b, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		n, perr := checkpoint.ParseNote(b)
+		if err != nil || perr != nil {
+			a.t.Fatal(err, perr)
+		}
+		seen, err := checkpoint.ParseCheckpoint(n.Text)
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		seen.Root[0] ^= 1
+		note, err := checkpoint.Sign(seen, time.Now(), signers...)
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		resp, err = http.Post(at+"add-checkpoint", "text/plain", bytes.NewReader((&tlogwitness.Request{Old: seen.Size, Note: note}).Format()))
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode == http.StatusOK {
+			a.t.Fatalf("a second history of %s was cosigned", origin)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -249,5 +250,11 @@ func (a *allianceAuditor) follow(ctx context.Context, log *client.LogReader) {
 		list(&a.report.Registry.Notes, string(a.state().Note))
 	case err != nil && ctx.Err() == nil:
 		a.observe("", Observation{From: log.String(), Problem: err.Error()})
+		for _, n := range a.nodes() {
+			var slow net.Error
+			if errors.As(err, &slow) && strings.HasPrefix(log.String(), n.base+"/") {
+				a.away[n.base] = true
+			}
+		}
 	}
 }

@@ -258,3 +258,22 @@ func TestAuditTellsLagAsOfAMoment(t *testing.T) {
 		t.Errorf("with other thresholds: %+v", lag)
 	}
 }
+
+// T-13: whose key may sign which entry is as the roster says: a revoked publisher's entries count up to the final head of its
+// revocation, and are void behind.
+func TestT13PublishersCountAtEachIndexByTheRoster(t *testing.T) {
+	n := alive(t)
+	id := "nl-kanaalstad"
+	settled := n.HeadOf(id)
+	note := n.Note(settled, id, n.Roster.Committee(id), nil)
+	key := n.Cities[id].Publisher("officer-1").GetKey()
+	n.Do(&registryv1.RevokeKey{Member: &id, Key: key, FinalNote: note}, []string{"act 1", "act 2"})
+	n.Logs[id].Declare(1, "officer-2")
+	wantMember(t, n.audit(nil), id, audit.True)
+	n.Logs[id].Declare(1, "officer-1")
+	r := n.audit(nil)
+	wantMember(t, r, id, audit.False, "1 leaf is void")
+	if void := memberOf(t, r, id).Log.VoidLeaves; len(void) != 1 || void[0].Index != settled.Size+1 {
+		t.Errorf("void: %+v, want entry %d", void, settled.Size+1)
+	}
+}

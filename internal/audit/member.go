@@ -157,7 +157,7 @@ func (a *allianceAuditor) final(m *roster.Member, out *MemberReport, heads []sig
 	}
 	for _, note := range slices.Concat(notes, r.Pool(m, notes)) {
 		if by, err := r.Finality(m, note); err == nil {
-			out.Final = max(out.Final, by.Head.Size)
+			out.Final = max(out.Final, min(by.Head.Size, out.Log.Size)) // a later head vouches for all that was audited
 		}
 	}
 	if out.Final == 0 {

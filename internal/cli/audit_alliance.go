@@ -175,6 +175,9 @@ func (a *App) printMember(m *audit.MemberReport) {
 	}
 	a.say("%-14s %s%s  %s: %d entries, %s%s", strings.ToUpper(string(m.Verdict)), m.ID, status, line(m.Origin), size, final, shownLag(m.Lag))
 	a.sayReasons(m.Findings)
+	if m.Log != nil && m.Log.LogTime != nil {
+		a.say("  %s", logTime(m.Log))
+	}
 	if m.Ends != nil {
 		a.say("  The registry ended this log at size %d.", *m.Ends)
 	}
@@ -189,6 +192,26 @@ func (a *App) printMember(m *audit.MemberReport) {
 	if m.Log != nil {
 		a.printUnproven(m.Log)
 	}
+}
+
+// logTime says up to which entry a log's anchors tell when it was seen.
+func logTime(r *audit.Report) string {
+	t := r.LogTime
+	if t.Anchors == 0 {
+		return "no anchor tells when its entries were seen"
+	}
+	by := "by its witnesses"
+	if t.Unwitnessed {
+		by = "by its own word, unwitnessed"
+	}
+	text := fmt.Sprintf("seen up to entry %d at %s, %s; %d later ones are pending", t.Below-1, t.Heartbeat, by, r.Size-t.Below)
+	if t.Below == 0 {
+		text = fmt.Sprintf("seen while empty at %s, %s; all entries are pending", t.Heartbeat, by)
+	}
+	if t.Uncounted > 0 {
+		text += fmt.Sprintf("; %d anchors lack their quorum", t.Uncounted)
+	}
+	return text
 }
 
 func (a *App) sayReasons(f audit.Findings) {

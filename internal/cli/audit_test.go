@@ -95,3 +95,10 @@ func TestT43AuditPrintsNothingThatDrivesATerminal(t *testing.T) {
 		t.Errorf("does not say what the folder did:\n%s", r.out)
 	}
 }
+
+func TestAuditOfAnAllianceNeedsOne(t *testing.T) {
+	run(t, "audit", "--as-of", "2026-12-31", "https://kanaalstad.example").exit(t, 2, "--as-of and --from are of an alliance")
+	run(t, "audit", "--from", "https://kanaalstad.example").exit(t, 2, "--root root.json")
+	run(t, "watch").exit(t, 2, "which alliance?")
+	run(t, "watch", "--every", "1ms").exit(t, 2, "too short")
+}

@@ -164,3 +164,25 @@ func (w *world) anchorBy(after time.Duration, without string) {
 		w.t.Fatalf("anchor = %v %v", out.Kind, out.Reason)
 	}
 }
+
+// T-22: a witness whose clock is ten years off, either way, moves no log time, as long as the quorum's others are right.
+func TestT22OneWrongClockMovesNoLogTime(t *testing.T) {
+	w := founded(t)
+	id := "nl-kanaalstad"
+	seats := w.r.Committee(id)
+	for _, off := range []int{-10, 10} {
+		for _, signed := range []int{3, 4} {
+			for wrong := range signed {
+				var times []time.Time
+				for i := range signed {
+					times = append(times, w.now.Add(time.Duration(i)*time.Second))
+				}
+				times[wrong] = w.now.AddDate(off, 0, 0)
+				a, err := w.r.Heartbeat(w.r.Member(id), nil, 9, mixedTimes(t, w.city(id), 7, rootOf(id, 7), w.all(seats[:signed]), times))
+				if err != nil || a.Time < w.now.Unix() || a.Time > w.now.Unix()+3 {
+					t.Errorf("%d of %d is %d years off: %+v, %v, want about %d", wrong, signed, off, a, err, w.now.Unix())
+				}
+			}
+		}
+	}
+}

@@ -58,6 +58,7 @@ func (o *Options) setDefaults() {
 type Watcher struct {
 	opts     Options
 	follower *registry.Follower
+	asked    int // nodes that were asked for evidence
 
 	mu      sync.Mutex // guards the following, and Emit
 	cities  map[string]*city
@@ -211,13 +212,17 @@ func (w *Watcher) registryPlaces() (out []string) {
 	r := w.follower.Roster()
 	terms := r.Root().Terms.Registry
 	out = append(out, terms.URL)
-	for _, m := range r.Members() {
-		if m.Log().Origin != terms.Origin && r.Status(m) != roster.Left {
+	owner := r.ByOrigin(terms.Origin)
+	for _, m := range r.Mirrors(owner) {
+		if len(out) <= maxRegistryCopies {
 			out = append(out, mirrorOf(m.Entry.GetHttp(), terms.Origin))
 		}
 	}
 	return out
 }
+
+// maxRegistryCopies is how many copies of the registry are asked for, those that everybody assigns it to first.
+const maxRegistryCopies = 16
 
 // registry takes the news of the registry, from every place that has some: one that is frozen holds up nobody.
 func (w *Watcher) registry(ctx context.Context) {
@@ -299,12 +304,18 @@ func (w *Watcher) secretariat() string {
 	return ""
 }
 
-// evidence asks the nodes what they know against logs and witnesses, and tells what proves itself.
+// evidenceAtOnce is how many nodes are asked for evidence in one look, in turn: they tell each other.
+const evidenceAtOnce = 16
+
+// evidence asks nodes what they know against logs and witnesses, and tells what proves itself.
 func (w *Watcher) evidence(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, w.opts.Patience)
 	defer cancel()
 	r := w.follower.Roster()
-	for _, m := range r.Members() {
+	members := r.Members()
+	for range min(len(members), evidenceAtOnce) {
+		m := members[w.asked%len(members)]
+		w.asked++
 		if r.Status(m) == roster.Left || w.isAway(m.ID()) {
 			continue
 		}

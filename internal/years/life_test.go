@@ -265,8 +265,12 @@ func (w *world) stolenWitness(id string) {
 	if w.revokedBefore(m) || !w.available(w.would(what, w.act()...)) {
 		return
 	}
+	if w.chance(2) { // replaced first: the old key has a voice until the next EPOCH and must still come to an end
+		w.rotateCosigners(id)
+		w.do(what, w.act()...)
+		return
+	}
 	w.do(what, w.act()...)
-	w.towns[id].next = nil
 	w.rotateCosigners(id)
 }
 

@@ -209,6 +209,22 @@ var attempts = []attempt{
 		}
 		return nil
 	}},
+	{"who was dismissed moves along (T-13)", func(w *world) []byte {
+		for _, id := range w.members(roster.Active) {
+			t, m := w.towns[id], w.r.Member(id)
+			still := slices.ContainsFunc(m.Entry.GetPublishers(), func(p *registryv1.PublisherKey) bool { return has(t.gone, p.GetLabel()) })
+			if id == secretariat || !still {
+				continue
+			}
+			next := t.Renew(w.t, t.Origin+"-x", map[string]string{"log": w.name(id, "log")})
+			req := t.Change(w.t, w.r.Root().Terms.Registry.Origin, m.Member, func(e *registryv1.Member) {
+				e.Origin, e.LogVkeys = &next.Origin, next.Entry.LogVkeys
+			}, next.Note(w.t, 0, logproof.EmptyRoot(), w.now), append(t.Keys("recovery"), next.Keys("log")...)...)
+			head := w.head(id)
+			return alliancetest.Act(w.t, w.r, &registryv1.MoveLog{OldOrigin: &t.Origin, Size: &head.Size, Root: head.Root[:], Request: req.Envelope.Format()}, w.holders()...)
+		}
+		return nil
+	}},
 	{"nothing is contested", func(w *world) []byte {
 		t := w.towns[pick(w, w.members(roster.Active))]
 		return alliancetest.Act(w.t, w.r, &registryv1.Contest{Rotation: make([]byte, 32)}, t.Keys("tls")...)

@@ -122,6 +122,11 @@ func (c *City) logPQ(t testing.TB) *checkpoint.Signer {
 	return signer(t, c.Origin, checkpoint.TypeMLDSA44, pqKey(t, c.name("log")))
 }
 
+// Log signs as the city's log: Ed25519, then ML-DSA-44.
+func (c *City) Log(t testing.TB) []*checkpoint.Signer {
+	return []*checkpoint.Signer{c.logEd(t), c.logPQ(t)}
+}
+
 // Witness signs as the city's witness.
 func (c *City) Witness(t testing.TB) *checkpoint.Signer {
 	return signer(t, act.Host(c.Origin)+"/witness", checkpoint.TypeEd25519Cosignature, Key(c.name("witness")))

@@ -144,9 +144,10 @@ func (h *Holder) start(roots []*root.Root, a *registryv1.Authority) (place, []*r
 		b := h.founding.Bench(h.founding.ByOrigin(h.root.Terms.Registry.Origin), 0)
 		at.committee, at.voices = b.Committee, b.Voices
 	}
-	for i, r := range roots {
+	for _, r := range roots {
 		if p := r.Terms.Pin; p != nil && p.Epoch <= a.GetEpoch() {
-			at, found = place{epoch: p.Epoch, rosterRoot: proof.Hash(p.RosterRoot), committee: p.Committee, version: i}, true
+			// A version may pin an epoch of long before it: act keys of earlier versions signed those in between.
+			at, found = place{epoch: p.Epoch, rosterRoot: proof.Hash(p.RosterRoot), committee: p.Committee}, true
 		}
 	}
 	if !found {
@@ -230,7 +231,11 @@ func signedBy(e *declaration.Envelope, roots []*root.Root, from int) (int, error
 		}
 		errs = append(errs, err)
 	}
-	return 0, errors.Join(errs...)
+	err := errors.Join(errs...)
+	if roots[0].Version > 1 { // or by keys of a version before the holder's
+		err = fmt.Errorf("%w: %w", ErrCouldNotTell, err)
+	}
+	return 0, err
 }
 
 // anchored checks an anchor by the quorum of the registry's committee in p, and by the registry's own key.

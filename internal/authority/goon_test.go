@@ -1,9 +1,12 @@
 package authority_test
 
 import (
+	"crypto/ed25519"
 	"errors"
 	"maps"
+	"slices"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -12,6 +15,7 @@ import (
 	"github.com/cityproof/cityproof/internal/authority"
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/root"
+	"github.com/cityproof/cityproof/internal/roster"
 )
 
 // fork is the same world, which goes on apart.
@@ -104,5 +108,45 @@ func TestF21WrongBranchIsSuperseded(t *testing.T) {
 		if err := c.Counts(tc.head); tc.want != (err == nil) || err != nil && !errors.Is(err, authority.ErrCouldNotTell) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// A version of the root that pins an epoch of before it: EPOCH acts in between were signed by act keys of versions before. Who
+// holds version 1 knows those; who holds the later one alone can't tell, and calls nothing false.
+func TestPinOfAnEpochBeforeTheKeysTurned(t *testing.T) {
+	w := found(t, 5)
+	w.epochs(1)
+	pin := w.r.Pin()
+	w.anchor(2 * time.Hour)
+	p, err := w.r.Propose()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.do(&registryv1.Epoch{
+		Number: &p.Number, NextDraw: proto.Uint64(uint64(w.now.Add(time.Hour).Unix())), RosterRoot: p.RosterRoot[:], Committee: p.Committee,
+		Pins: w.file(roster.FormatPins(nil)),
+	}, alliancetest.Named("act 1", "act 3")...)
+	w.anchor(time.Hour)
+	d := alliancetest.NextDraft(w.r.Root())
+	d.Terms.Pin = pin
+	for i, k := range d.Terms.ActKeys {
+		if alliancetest.Public("act 3").Equal(ed25519.PublicKey(k)) {
+			d.Terms.ActKeys[i] = alliancetest.Public("act 4")
+		}
+	}
+	slices.SortFunc(d.Terms.ActKeys, slices.Compare[[]byte])
+	second := alliancetest.SignRoot(t, w.r.Root(), d, byRoot...)
+	b, err := second.Format()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.do(&registryv1.RootVersion{File: w.file(b)}, byAct...)
+	note := w.final(busan, 9)
+	a := w.authority(busan, note)
+	if err := judge(holder(t, w.first), a, note, 9); err != nil {
+		t.Errorf("by version 1: %v", err)
+	}
+	if err := judge(holder(t, second), a, note, 9); !errors.Is(err, authority.ErrCouldNotTell) {
+		t.Errorf("by version 2: %v, want that it could not be told", err)
 	}
 }

@@ -90,7 +90,7 @@ var floors = []row{
 }
 
 // testOnly lists the packages that product code may not import.
-var testOnly = []string{"internal/testenv", "internal/alliancetest", "internal/lint"}
+var testOnly = []string{"internal/testenv", "internal/alliancetest", "internal/lint", "internal/years"}
 
 // refusedOnFloor0 maps what floor 0 may not import to the reason. A path ending in "/" stands for all below it.
 var refusedOnFloor0 = map[string]string{

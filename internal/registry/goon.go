@@ -92,7 +92,11 @@ func (f *Follower) moved(ctx context.Context, src Source, note []byte, head chec
 	if err := next.applyAll(ctx, src, head, f.remember); err != nil {
 		return nil, err
 	}
-	if in := next.Roster.Root(); in.Terms.Registry.Origin != head.Origin || in.Version <= now.Roster.Root().Version || now.Next != nil && in.Version < now.Next.Version {
+	in := next.Roster.Root()
+	if now.Next != nil && in.Version < now.Next.Version {
+		return nil, &WaitingError{now.Next, fmt.Sprintf("the source's log %s holds version %d of the root as its newest", head.Origin, in.Version)}
+	}
+	if in.Terms.Registry.Origin != head.Origin || in.Version <= now.Roster.Root().Version {
 		return nil, fmt.Errorf("the checkpoint is of %s, where no version of the root that is new here lets the registry go on", head.Origin)
 	}
 	next.Note = note

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
 	registryv1 "github.com/cityproof/cityproof/api/cityproof/registry/v1"
 	"github.com/cityproof/cityproof/internal/act"
+	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/proof"
 )
 
@@ -136,7 +138,8 @@ func (r *Roster) revoke(a *registryv1.RevokeKey, s signers) error {
 	if err := r.need(s, theActKeys); err != nil {
 		return err
 	}
-	if !bytes.Equal(raw, m.Witness.Key) && !bytes.Equal(raw, m.Mirror.Key) {
+	// One that was replaced has a voice until the next EPOCH.
+	if !slices.ContainsFunc(m.cosigned, func(k checkpoint.VKey) bool { return bytes.Equal(k.Key, raw) }) {
 		return errors.New("the key is no publisher, witness or mirror key of the member; a log ends with FREEZE_LOG")
 	}
 	if _, ok := m.cosigners[string(raw)]; ok {
@@ -217,6 +220,11 @@ func (r *Roster) move(a *registryv1.MoveLog, s signers) error {
 	}
 	if err := unchanged(m.Member, req.Member, "id", "kind", "country"); err != nil {
 		return err
+	}
+	for _, p := range req.Member.Entry.GetPublishers() {
+		if m.revoked(p.GetKey()) {
+			return fmt.Errorf("the publisher %s was revoked", p.GetLabel())
+		}
 	}
 	if err := r.checkNewKeys(req.Member, m.Member); err != nil {
 		return err

@@ -48,6 +48,7 @@ func initCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&opts.City, "city", "", "member `id`, for example jp-tsukuba; it never changes")
 	cmd.Flags().StringVar(&opts.URL, "url", "", "public `address`; it fixes the log's name for ever")
+	cmd.Flags().StringVar(&opts.LogName, "log-name", "", "last part of the log's `name`, for a registry that goes on after a fork (default log)")
 	cmd.Flags().StringVar(&opts.Dir, "dir", "", "`folder` to make")
 	cmd.Flags().StringVar(&opts.HTTP, "http", "", "`address` to listen on for HTTP (default 127.0.0.1:8080)")
 	cmd.Flags().StringVar(&opts.GRPC, "grpc", "", "`address` to listen on for gRPC (default 127.0.0.1:9090)")

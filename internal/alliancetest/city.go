@@ -1,9 +1,12 @@
 package alliancetest
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"io"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +24,38 @@ import (
 type City struct {
 	ID, Origin string
 	Entry      *registryv1.Member
+
+	names map[string]string // of keys, by role, that are not "<id> <role>": Renew
+}
+
+// name is what the key of a role is called.
+func (c *City) name(role string) string {
+	if n, ok := c.names[role]; ok {
+		return n
+	}
+	return c.ID + " " + role
+}
+
+// Renew is the city with other keys for some of the roles "log", "witness", "mirror", "node", "recovery" and "tls", as the
+// names of these keys say, and with the log at another origin if that is not empty. The city itself stays as it is.
+func (c *City) Renew(t testing.TB, origin string, names map[string]string) *City {
+	t.Helper()
+	n := &City{ID: c.ID, Origin: cmp.Or(origin, c.Origin), Entry: proto.CloneOf(c.Entry), names: maps.Clone(c.names)}
+	if n.names == nil {
+		n.names = map[string]string{}
+	}
+	maps.Copy(n.names, names)
+	n.Entry.Origin = &n.Origin
+	n.setKeys(t)
+	return n
+}
+
+// setKeys writes the public side of all keys but the publishers' into the entry.
+func (c *City) setKeys(t testing.TB) {
+	c.Entry.LogVkeys = []string{checkpoint.FormatVKey(c.logEd(t).Key()), checkpoint.FormatVKey(c.logPQ(t).Key())}
+	c.Entry.WitnessVkey = proto.String(checkpoint.FormatVKey(c.Witness(t).Key()))
+	c.Entry.MirrorVkey = proto.String(checkpoint.FormatVKey(c.Mirror(t).Key()))
+	c.Entry.NodeKey, c.Entry.RecoveryKey, c.Entry.TlsKey = Public(c.name("node")), Public(c.name("recovery")), Public(c.name("tls"))
 }
 
 // Key derives the Ed25519 key of a name: "nl-kanaalstad log", "root 1".
@@ -32,14 +67,21 @@ func Key(name string) ed25519.PrivateKey {
 // Public returns the public side of Key.
 func Public(name string) ed25519.PublicKey { return Key(name).Public().(ed25519.PublicKey) }
 
-func pqKey(t testing.TB, name string) *mldsa.PrivateKey {
+// repeatable signs without the random bytes of ML-DSA: what a test founds, and so its seeds, are the same in every run.
+type repeatable struct{ *mldsa.PrivateKey }
+
+func (r repeatable) Sign(_ io.Reader, msg []byte, opts crypto.SignerOpts) ([]byte, error) {
+	return r.SignDeterministic(msg, opts)
+}
+
+func pqKey(t testing.TB, name string) crypto.Signer {
 	t.Helper()
 	seed := sha256.Sum256([]byte("cityproof test key " + name + " ml-dsa-44"))
 	k, err := mldsa.NewPrivateKey(mldsa.MLDSA44(), seed[:])
 	if err != nil {
 		t.Fatal(err)
 	}
-	return k
+	return repeatable{k}
 }
 
 // NewCity makes a city: keys are named after the id, and the log lies at <name>.example/log.
@@ -51,13 +93,10 @@ func NewCity(t testing.TB, id string) *City {
 	c.Entry = &registryv1.Member{
 		Id: &c.ID, Name: proto.String("City of " + name), Kind: registryv1.MemberKind_MEMBER_KIND_CITY.Enum(),
 		Country: proto.String(strings.ToUpper(id[:2])), Operator: &c.ID, Origin: &c.Origin,
-		LogVkeys:    []string{checkpoint.FormatVKey(c.logEd(t).Key()), checkpoint.FormatVKey(c.logPQ(t).Key())},
-		WitnessVkey: proto.String(checkpoint.FormatVKey(c.Witness(t).Key())),
-		MirrorVkey:  proto.String(checkpoint.FormatVKey(c.Mirror(t).Key())),
-		Publishers:  []*registryv1.PublisherKey{c.Publisher("officer-1"), c.Publisher("officer-2")},
-		NodeKey:     Public(id + " node"), RecoveryKey: Public(id + " recovery"), TlsKey: Public(id + " tls"),
-		Http: proto.String("https://" + host), Grpc: proto.String(host + ":9090"),
+		Publishers: []*registryv1.PublisherKey{c.Publisher("officer-1"), c.Publisher("officer-2")},
+		Http:       proto.String("https://" + host), Grpc: proto.String(host + ":9090"),
 	}
+	c.setKeys(t)
 	return c
 }
 
@@ -76,21 +115,21 @@ func signer(t testing.TB, name string, typ checkpoint.KeyType, key crypto.Signer
 }
 
 func (c *City) logEd(t testing.TB) *checkpoint.Signer {
-	return signer(t, c.Origin, checkpoint.TypeEd25519, Key(c.ID+" log"))
+	return signer(t, c.Origin, checkpoint.TypeEd25519, Key(c.name("log")))
 }
 
 func (c *City) logPQ(t testing.TB) *checkpoint.Signer {
-	return signer(t, c.Origin, checkpoint.TypeMLDSA44, pqKey(t, c.ID+" log"))
+	return signer(t, c.Origin, checkpoint.TypeMLDSA44, pqKey(t, c.name("log")))
 }
 
 // Witness signs as the city's witness.
 func (c *City) Witness(t testing.TB) *checkpoint.Signer {
-	return signer(t, act.Host(c.Origin)+"/witness", checkpoint.TypeEd25519Cosignature, Key(c.ID+" witness"))
+	return signer(t, act.Host(c.Origin)+"/witness", checkpoint.TypeEd25519Cosignature, Key(c.name("witness")))
 }
 
 // Mirror signs as the city's mirror.
 func (c *City) Mirror(t testing.TB) *checkpoint.Signer {
-	return signer(t, act.Host(c.Origin)+"/mirror", checkpoint.TypeEd25519Cosignature, Key(c.ID+" mirror"))
+	return signer(t, act.Host(c.Origin)+"/mirror", checkpoint.TypeEd25519Cosignature, Key(c.name("mirror")))
 }
 
 // Note is a checkpoint of the city's log by both its keys, cosigned by the witnesses of others.
@@ -121,7 +160,7 @@ func (c *City) Note(t testing.TB, size uint64, root proof.Hash, now time.Time, w
 func (c *City) Keys(names ...string) []crypto.Signer {
 	var keys []crypto.Signer
 	for _, n := range names {
-		keys = append(keys, Key(c.ID+" "+n))
+		keys = append(keys, Key(c.name(n)))
 	}
 	return keys
 }

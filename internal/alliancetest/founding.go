@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cityproof/cityproof/internal/proof"
 	"github.com/cityproof/cityproof/internal/root"
 )
 
@@ -62,4 +63,21 @@ func SignRoot(t testing.TB, prev *root.Root, d root.Draft, names ...string) *roo
 		t.Fatal(err)
 	}
 	return r
+}
+
+// NextDraft is the version after one, saying the same, and good for a year longer.
+func NextDraft(prev *root.Root) root.Draft {
+	d := root.Draft{Version: prev.Version + 1, Expires: prev.Expires.AddDate(1, 0, 0), Keys: prev.Keys, Threshold: prev.Threshold, Terms: prev.Terms}
+	d.Terms.Genesis, d.Terms.Founders = prev.Alliance.String(), nil
+	d.Terms.ActKeys = slices.Clone(d.Terms.ActKeys)
+	return d
+}
+
+// GoOnDraft is the version after one by which the registry goes on from a head, in the log of a city made by Renew.
+func GoOnDraft(prev *root.Root, size uint64, head proof.Hash, in *City) root.Draft {
+	d := NextDraft(prev)
+	from := root.ContinueFrom{Version: d.Version, Origin: prev.Terms.Registry.Origin, Size: int64(size), Root: head[:]} //nolint:gosec // a test's
+	d.Terms.ContinueFrom = append(slices.Clip(d.Terms.ContinueFrom), from)
+	d.Terms.Registry.Origin, d.Terms.Registry.VKeys = in.Origin, in.Entry.GetLogVkeys()
+	return d
 }

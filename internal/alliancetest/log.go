@@ -25,11 +25,12 @@ type Log struct {
 	t     testing.TB
 	edge  tile.Edge
 	tiles map[tile.ID][]proof.Hash
+	heads map[declaration.Subject]declaration.Head
 }
 
 // NewLog returns the empty log of a city.
 func NewLog(t testing.TB, c *City) *Log {
-	return &Log{City: c, Files: map[[sha256.Size]byte][]byte{}, t: t, tiles: map[tile.ID][]proof.Hash{}}
+	return &Log{City: c, Files: map[[sha256.Size]byte][]byte{}, t: t, tiles: map[tile.ID][]proof.Hash{}, heads: map[declaration.Subject]declaration.Head{}}
 }
 
 // Append puts any entry into the log, with files beside it.
@@ -68,16 +69,23 @@ func (l *Log) Erase(sum [sha256.Size]byte, leaf proof.Hash) {
 
 func (l *Log) declare(body *declarationv1.Body, officer string) [sha256.Size]byte {
 	l.t.Helper()
+	return l.State(fmt.Sprintf("dep/%d", len(l.Entries)+1), declaration.Publish, body, officer)
+}
+
+// State appends a subject's next revision, signed by an officer, and returns the hash of its body.
+func (l *Log) State(subject string, op declaration.Operation, body *declarationv1.Body, officer string) [sha256.Size]byte {
+	l.t.Helper()
 	raw, err := declaration.FormatBody(body)
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	subject, err := declaration.ParseSubject(fmt.Sprintf("dep/%d", len(l.Entries)+1))
+	about, err := declaration.ParseSubject(subject)
 	if err != nil {
 		l.t.Fatal(err)
 	}
+	before := l.heads[about]
 	st := &declaration.Statement{
-		Log: l.City.Origin, City: l.City.ID, Subject: subject, Revision: 1, Operation: declaration.Publish,
+		Log: l.City.Origin, City: l.City.ID, Subject: about, Revision: before.Revision + 1, Previous: before.Leaf, Operation: op,
 		EffectiveOn: declaration.DateOf(FoundedAt), DeclaredAt: FoundedAt, Provenance: declaration.CityOwn,
 		BodySHA256: sha256.Sum256(raw), BodySize: uint32(len(raw)), //nolint:gosec // a few bytes
 	}
@@ -86,6 +94,7 @@ func (l *Log) declare(body *declarationv1.Body, officer string) [sha256.Size]byt
 		l.t.Fatal(err)
 	}
 	l.Append(e.Format(), raw)
+	l.heads[about] = declaration.Head{Revision: st.Revision, Leaf: proof.LeafHash(e.Format()), Operation: op}
 	return st.BodySHA256
 }
 

@@ -1,20 +1,47 @@
 package audit
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/cityproof/cityproof/internal/checkpoint"
+	"github.com/cityproof/cityproof/internal/logtime"
 	"github.com/cityproof/cityproof/internal/proof"
+	"github.com/cityproof/cityproof/internal/roster"
 	"github.com/cityproof/cityproof/internal/tile"
 )
 
+// beat is what was found about an anchor's cosignatures.
+type beat struct {
+	logtime.Anchor
+	err error // why it makes no log time
+}
+
 // readAnchor reads an entry that is no envelope: a note of an earlier head, signed by the log itself. Whose cosignatures it
-// has, and whether they are enough, is not looked at: a trust file names no witnesses.
-func (a *auditor) readAnchor(b []byte) (*checkpoint.Checkpoint, error) {
-	if _, err := checkpoint.ParseNote(b); err != nil {
-		return nil, fmt.Errorf("neither an envelope nor an anchor: %w", err)
+// has, and whether they are enough, Options.Anchor says.
+func (a *auditor) readAnchor(index uint64, b []byte) (*checkpoint.Checkpoint, *beat, error) {
+	n, err := checkpoint.ParseNote(b)
+	if err != nil {
+		return nil, nil, fmt.Errorf("neither an envelope nor an anchor: %w", err)
 	}
+	if a.opts.Anchor == nil {
+		head, err := a.ownAnchor(b)
+		return head, nil, err
+	}
+	head, err := checkpoint.ParseCheckpoint(n.Text)
+	if err != nil {
+		return nil, nil, fmt.Errorf("neither an envelope nor an anchor: %w", err)
+	}
+	at, err := a.opts.Anchor(index, b)
+	if err != nil && !errors.Is(err, roster.ErrNotFinal) {
+		return nil, nil, fmt.Errorf("an anchor that does not verify: %w", err)
+	}
+	return &head, &beat{at, err}, nil
+}
+
+// ownAnchor checks an anchor by the keys of the trust file.
+func (a *auditor) ownAnchor(b []byte) (*checkpoint.Checkpoint, error) {
 	var first []*checkpoint.Verifier
 	for _, k := range a.opts.Trust.Log {
 		if k.Key().Type == checkpoint.TypeEd25519 {
@@ -48,6 +75,11 @@ func (t *trail) append(leaf proof.Hash) {
 	}
 	t.now.Append(leaf)
 	t.leaves = append(t.leaves, leaf)
+}
+
+// clone returns a trail that goes on by itself.
+func (t *trail) clone() trail {
+	return trail{t.now.Clone(), slices.Clip(t.starts), slices.Clip(t.leaves)}
 }
 
 // root returns the root at a size up to now's; ok is false for one that is forgotten.
@@ -100,4 +132,12 @@ func (f *follower) anchor(st *step) {
 	}
 	f.anchored = st.anchor.Size
 	f.report.Anchors++
+	if st.beat == nil {
+		return
+	}
+	err := st.beat.err
+	if err == nil {
+		err = f.report.clock.Add(st.beat.Anchor)
+	}
+	f.report.beat(st.index, err)
 }

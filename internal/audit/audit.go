@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cityproof/cityproof/internal/client"
+	"github.com/cityproof/cityproof/internal/logtime"
 	"github.com/cityproof/cityproof/internal/receipt"
 )
 
@@ -34,6 +35,10 @@ type Options struct {
 	// Acts says that the log is a registry, whose acts somebody else judges (package
 	// registry): they are counted here and not called unknown.
 	Acts bool
+	// Anchor judges an anchor: that the log's key signed it, and when its head was seen (roster.Heartbeat). An error that
+	// wraps roster.ErrNotFinal says that it makes no log time; any other makes it void. It is called from many goroutines,
+	// in no order. nil: nobody knows the log's witnesses, and the trust file's keys must have signed it.
+	Anchor func(index uint64, note []byte) (logtime.Anchor, error)
 	// Progress is told, in order, how many leaves are done. Called from one
 	// goroutine, once for each bundle of leaves.
 	Progress func(done, total uint64)

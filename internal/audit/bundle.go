@@ -39,6 +39,7 @@ type leaf struct {
 	hash   proof.Hash
 	signed *declaration.Signed    // nil: void, unknown, or no statement
 	anchor *checkpoint.Checkpoint // of an anchor, else nil
+	beat   *beat                  // of an anchor that was judged
 	id     identity
 	act    bool   // of a registry
 	void   string // why it is no leaf of any chain
@@ -171,11 +172,10 @@ func (a *auditor) checkTile(ctx context.Context, index uint64, hashes []proof.Ha
 func (a *auditor) judge(index uint64, hash proof.Hash, b []byte) leaf {
 	l := leaf{index: index, hash: hash}
 	if entry.IsAnchor(b) {
-		head, err := a.readAnchor(b)
-		if err != nil {
+		var err error
+		if l.anchor, l.beat, err = a.readAnchor(index, b); err != nil {
 			l.void = err.Error()
 		}
-		l.anchor = head
 		return l
 	}
 	envelope, err := declaration.ParseEnvelope(b)

@@ -1,4 +1,4 @@
-// Package audit replays one city's log from its static files alone (C2SP tlog-tiles,
+// Package audit replays one city's log, or those of a whole alliance, from static files alone (C2SP tlog-tiles,
 // with the bodies beside them) against a trust file, and reports what it proved. It
 // needs no node: a mirror or an archive on a disk will do.
 //
@@ -13,6 +13,9 @@
 //   - every body, by its hash; a body that is gone, by the notice in this same log
 //     that erased it;
 //   - the publication rules. What breaks one is marked; that never changes a chain;
+//   - anchors, against the tree; and where the log's witnesses are known, whether
+//     they vouch for them: that is the log time of every leaf (package logtime). An
+//     anchor without its quorum makes no log time, and changes no verdict;
 //   - if asked, that the log continues a head seen before.
 //
 // # Verdicts
@@ -32,6 +35,15 @@
 // for each subject (its head), and package publication's memory of the live records,
 // which is by far the most; an audit without bodies goes without that.
 //
-// It does not compare servers with each other (package gossip will), does not judge
-// obligations over time, and publishes nothing.
+// # An alliance
+//
+// Alliance replays the registry from every place that can be reached, audits the log of
+// each member from its node and the others' mirrors, and holds all heads that anybody
+// shows, at witnesses too, against the audited one: a second history is proven, and the
+// proof is in the report. What is final is told by one note with all cosignatures, or by
+// what each witness and mirror shows for itself. A registry whose last anchor is a day
+// old leaves everything in doubt (T-32). What servers did and who showed what is kept
+// apart under "observed".
+//
+// It does not judge obligations over time, and publishes nothing.
 package audit

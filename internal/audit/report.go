@@ -3,9 +3,11 @@ package audit
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/cityproof/cityproof/internal/client"
 	"github.com/cityproof/cityproof/internal/declaration"
+	"github.com/cityproof/cityproof/internal/logtime"
 	"github.com/cityproof/cityproof/internal/proof"
 	"github.com/cityproof/cityproof/internal/publication"
 	"github.com/cityproof/cityproof/internal/tile"
@@ -52,9 +54,11 @@ type Report struct {
 	// Leaves were read and proven into the tree. Each is a statement counted below,
 	// an anchor, void, a repeat, of a newer format, or unfollowed.
 	Leaves uint64 `json:"leaves"`
-	// Anchors are heads of the log itself, written down as its clock. Who cosigned
-	// them was not looked at.
+	// Anchors are heads of the log itself, written down as its clock.
 	Anchors uint64 `json:"anchors,omitempty"`
+	// LogTime is what the anchors' cosignatures say; nil where the log's witnesses are
+	// not known.
+	LogTime *LogTime `json:"log_time,omitempty"`
 	// Acts are the registry's, of which only the form was looked at.
 	Acts uint64 `json:"acts,omitempty"`
 	// Subjects are all that were ever declared.
@@ -91,6 +95,7 @@ type Report struct {
 	// log, and does not change the verdict by itself.
 	Observed []Observation `json:"observed,omitempty"`
 
+	clock         logtime.Clock
 	compared      bool
 	falsehoods    []string
 	uncertainties []string
@@ -98,6 +103,40 @@ type Report struct {
 	damagedFiles  uint64
 	absentFiles   uint64
 }
+
+// LogTime sums up when the leaves of a log were seen.
+type LogTime struct {
+	// Anchors have the quorum of the committee in force, or are a log's own word where it
+	// has none. Uncounted lack it: they make no log time.
+	Anchors   uint64 `json:"anchors"`
+	Uncounted uint64 `json:"uncounted"`
+	// Heartbeat is the time of the last anchor; empty: there is none.
+	Heartbeat string `json:"heartbeat,omitempty"`
+	// Below is its size: leaves below have a log time, later ones are pending.
+	Below uint64 `json:"below"`
+	// Unwitnessed says that the heartbeat is the log's own word.
+	Unwitnessed bool `json:"unwitnessed,omitempty"`
+	// WithoutQuorum says why anchors are uncounted.
+	WithoutQuorum []Note `json:"without_quorum,omitempty"`
+}
+
+// Clock tells the log time of each leaf. It has no anchors where nobody judged them.
+func (r *Report) Clock() *logtime.Clock { return &r.clock }
+
+// beat counts an anchor that was judged.
+func (r *Report) beat(index uint64, err error) {
+	if err != nil {
+		r.LogTime.Uncounted++
+		list(&r.LogTime.WithoutQuorum, Note{index, err.Error()})
+		return
+	}
+	last, _ := r.clock.Last()
+	r.LogTime.Anchors++
+	r.LogTime.Heartbeat, r.LogTime.Below, r.LogTime.Unwitnessed = timeOf(last.Time), last.Size, last.Unwitnessed
+}
+
+// timeOf writes a Unix second in UTC.
+func timeOf(unix int64) string { return time.Unix(unix, 0).UTC().Format(time.RFC3339) }
 
 // Bodies counts the bodies of statements. All are zero in an audit without bodies.
 type Bodies struct {
@@ -165,6 +204,9 @@ func newReport(opts Options) *Report {
 	r := &Report{
 		Version: 1, Origin: opts.Trust.Origin, City: city(opts),
 		Kinds: map[string]uint64{}, Operations: map[string]uint64{}, Provenances: map[string]uint64{}, Warnings: map[string]uint64{},
+	}
+	if opts.Anchor != nil {
+		r.LogTime = &LogTime{}
 	}
 	if s := opts.Since; s != nil {
 		r.Since = &Comparison{Size: s.Size, Root: s.Root.String(), Verdict: CouldNotTell}

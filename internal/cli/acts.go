@@ -16,7 +16,6 @@ import (
 	"github.com/cityproof/cityproof/internal/act"
 	"github.com/cityproof/cityproof/internal/client"
 	"github.com/cityproof/cityproof/internal/entry"
-	"github.com/cityproof/cityproof/internal/root"
 )
 
 // deciding makes the verb of an act. build says what the act does, of the verb's arguments.
@@ -203,18 +202,6 @@ func (a *App) allianceRuleSet() *cobra.Command {
 		})
 }
 
-func (a *App) allianceRoot() *cobra.Command {
-	return a.deciding("root FILE --key KEY", "Record a version of root.json in the registry, the first one too", 1,
-		func(_ *cobra.Command, _ *decision, args []string) (string, *registryv1.Act, []byte, error) {
-			b, err := readLimited(args[0], root.MaxFile)
-			if err != nil {
-				return "", nil, nil, err
-			}
-			sum := sha256.Sum256(b)
-			return "root", &registryv1.Act{Act: &registryv1.Act_RootVersion{RootVersion: &registryv1.RootVersion{File: sum[:]}}}, b, nil
-		})
-}
-
 func (a *App) allianceEpoch() *cobra.Command {
 	next := 30 * 24 * time.Hour
 	cmd := a.deciding("epoch --key KEY", "Draw the committees anew, and settle every log's head", 0,
@@ -253,7 +240,7 @@ func (a *App) finalNote(cmd *cobra.Command, d *decision, id string) ([]byte, err
 	if err != nil {
 		return nil, unknown(fmt.Errorf("the final head of %s: %w", id, err), "its node must answer; a mirror's copy may do: this verb needs the note of a final head")
 	}
-	if _, err := st.Roster.Final(m, note); err != nil {
+	if _, err := st.Roster.Witnessed(m, note); err != nil {
 		return nil, refused(fmt.Errorf("the final head of %s: %w", id, err), "its node must have its newest head cosigned first")
 	}
 	return note, nil

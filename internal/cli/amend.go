@@ -153,6 +153,11 @@ func (a *App) applyAmendments(ctx context.Context, p *publisher, s *source, draf
 		}
 		if notice := draft.ChangeNotice(d, current.Body); notice != nil {
 			a.say("%s changes:\n%s", d.Target, indent(printable(firstOf(notice.Body.GetNotice().GetText()))))
+			for _, c := range draft.Compare(d.Operation, current.Body, d.Body) {
+				if c.Effect == draft.Weakens {
+					a.say("  WEAKENS  %s", line(c.Path))
+				}
+			}
 			notices = append(notices, notice)
 		}
 	}

@@ -29,7 +29,9 @@ that one place does not have is taken from the next.
 
 With --root root.json (or --alliance, after cityproof use) the members of an alliance are
 audited, all or those named by id: the registry is replayed, each log is read from its
-node and the others' mirrors, and what these show is compared.
+node and the others' mirrors, and what these show is compared. Whoever is away, the others'
+copies say as much. A registry older than a day tells nothing for sure. The same heads and
+the same --as-of give the same report, but for what servers did.
 
 With --save FILE the head that was audited is kept; with --since FILE a later audit
 proves that the log still begins with it.`,
@@ -43,18 +45,27 @@ proves that the log still begins with it.`,
 	cmd.Flags().StringVar(&v.since, "since", "", "the log must continue the head in this `file`")
 	cmd.Flags().BoolVar(&v.asJSON, "json", false, "print JSON")
 	cmd.Flags().BoolVar(&v.alliance, "alliance", false, "audit the members named, or all, from their nodes and mirrors")
+	cmd.Flags().StringVar(&v.asOf, "as-of", "", "of an alliance: tell lag and age for this `date` (default: now)")
+	cmd.Flags().StringArrayVar(&v.from, "from", nil, "of an alliance: read from the node at this `address` alone (repeat for more)")
 	v.registryFlags(cmd)
+	v.lag.flags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.runAudit(cmd.Context(), &v, args) }
 	return cmd
 }
 
 type auditor struct {
 	trust, workspace, save, since string
+	asOf                          string
+	from                          []string
 	noBodies, asJSON, alliance    bool
+	lag                           thresholds
 	decision
 }
 
 func (a *App) runAudit(ctx context.Context, v *auditor, places []string) error {
+	if !v.alliance && v.root == "" && (v.asOf != "" || len(v.from) > 0) {
+		return usage(errors.New("--as-of and --from are of an alliance"), "add --root root.json, or --alliance after cityproof use HOST")
+	}
 	if v.alliance || v.root != "" {
 		return a.auditAlliance(ctx, v, places)
 	}

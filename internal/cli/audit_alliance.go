@@ -5,232 +5,209 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/cityproof/cityproof/internal/audit"
-	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/client"
-	"github.com/cityproof/cityproof/internal/evidence"
-	"github.com/cityproof/cityproof/internal/proof"
-	"github.com/cityproof/cityproof/internal/receipt"
+	"github.com/cityproof/cityproof/internal/logtime"
 	"github.com/cityproof/cityproof/internal/roster"
-	"github.com/cityproof/cityproof/internal/tile"
 )
-
-// auditedMember is what was found about one member's log.
-type auditedMember struct {
-	ID      string        `json:"id"`
-	Origin  string        `json:"origin"`
-	Verdict audit.Verdict `json:"verdict"`
-	Why     []string      `json:"why,omitempty"`
-	Size    uint64        `json:"size"`
-	// Final is the size up to which the committee and mirrors vouch for the log.
-	Final uint64 `json:"final"`
-	// Agree are the places whose heads belong to one history.
-	Agree  []string      `json:"agree"`
-	Report *audit.Report `json:"report,omitempty"`
-}
 
 // auditAlliance audits the logs of all members, or of those named, from their nodes and mirrors, and compares what these show.
 func (a *App) auditAlliance(ctx context.Context, v *auditor, ids []string) error {
-	st, _, err := a.follow(ctx, &v.decision)
+	first, err := a.firstRoot(v.root)
 	if err != nil {
 		return err
 	}
-	r := st.Roster
-	for _, id := range ids {
-		if r.Member(id) == nil {
-			return usage(fmt.Errorf("%s is no member", id), "cityproof alliance roster lists the members")
-		}
+	asOf, err := a.asOf(v.asOf)
+	if err != nil {
+		return err
 	}
-	accused := gatherEvidence(ctx, r)
-	var all []auditedMember
-	for _, m := range r.Members() {
-		if len(ids) > 0 && !slices.Contains(ids, m.ID()) || len(ids) == 0 && r.Status(m) == roster.Left {
-			continue
-		}
-		one, err := a.auditMember(ctx, v, r, m)
+	nodes := &openNodes{}
+	defer nodes.close()
+	opts := audit.AllianceOptions{
+		Root: first, Members: ids, Open: nodes.open, From: v.from, AsOf: asOf, Thresholds: v.lag.Thresholds, WithoutBodies: v.noBodies,
+		Progress: func(member string) (func(uint64, uint64), func()) { return a.progress("auditing " + member) },
+	}
+	if v.at != "" {
+		log, err := openLog(ctx, v.at)
 		if err != nil {
 			return err
 		}
-		for _, says := range accused[one.Origin] {
-			one.Verdict, one.Why = audit.False, append(one.Why, "there is proof: "+says)
-		}
-		if all = append(all, one); !v.asJSON {
-			a.sayAudited(one)
-		}
+		defer log.close()
+		opts.Registry = []*client.LogReader{log.LogReader}
+	}
+	r, err := audit.Alliance(ctx, opts)
+	var none *audit.UnknownMemberError
+	if errors.As(err, &none) {
+		return usage(err, "cityproof alliance roster lists the members")
+	}
+	if err != nil {
+		return err
 	}
 	if v.asJSON {
-		if err := printJSON(a.Out, map[string]any{"registry_size": r.Size(), "epoch": r.Epoch().Number, "alarms": st.Alarms, "members": all}); err != nil {
-			return err
-		}
+		err = printJSON(a.Out, r)
 	} else {
-		a.say("The registry was replayed up to size %d, epoch %d; %d of its entries break a rule and have no effect.", r.Size(), r.Epoch().Number, len(st.Alarms))
-	}
-	verdicts := func(want audit.Verdict) bool {
-		return slices.ContainsFunc(all, func(m auditedMember) bool { return m.Verdict == want })
+		a.printAlliance(r)
 	}
 	switch {
-	case verdicts(audit.False):
-		return refused(errors.New("the audit found what must not be"), "keep a copy of what is served now, and show it to other cities")
-	case verdicts(audit.CouldNotTell):
-		return unknown(errors.New("the audit could not tell all"), "nothing was found false; what is missing is said above")
+	case err != nil || r.Verdict == audit.True:
+		return err
+	case r.Verdict == audit.False:
+		return refused(errors.New("the audit found what must not be"), "keep a copy of what is served now (--json has the proofs), and show it to other cities")
 	}
-	return nil
+	return unknown(errors.New("the audit could not tell all"), "nothing was found false; what is missing is said above")
 }
 
-// gatherEvidence asks all members for what they know against logs, and returns what proves itself, by origin.
-func gatherEvidence(ctx context.Context, r *roster.Roster) map[string][]string {
-	out := map[string][]string{}
-	for _, m := range r.Members() {
-		known, err := fetchEvidence(ctx, m.Entry.GetHttp())
-		if err != nil {
-			continue // what it knows, others know as well
-		}
-		for _, k := range known {
-			e, err := evidence.Parse(k.Evidence)
-			if err != nil {
-				continue
-			}
-			f, err := e.Verify(r.EvidenceKeys())
-			if err == nil && f.Accused == evidence.AccusedLog && !slices.Contains(out[f.Origin], f.String()) {
-				out[f.Origin] = append(out[f.Origin], f.String())
-			}
-		}
+// asOf reads a moment: a day, which counts to its end, or a time; empty is now.
+func (a *App) asOf(s string) (time.Time, error) {
+	if s == "" {
+		return a.Now(), nil
 	}
-	return out
-}
-
-func (a *App) sayAudited(m auditedMember) {
-	final := fmt.Sprintf("final up to %d", m.Final)
-	if m.Final == 0 {
-		final = "nothing of it is final"
+	if day, err := time.Parse(time.DateOnly, s); err == nil {
+		return day.AddDate(0, 0, 1).Add(-time.Second), nil
 	}
-	a.say("%-14s %s  %s: %d entries, %s, %d places agree", strings.ToUpper(string(m.Verdict)), m.ID, m.Origin, m.Size, final, len(m.Agree))
-	for _, why := range m.Why {
-		a.say("  %s", line(why))
-	}
-}
-
-// auditMember audits one log.
-func (a *App) auditMember(ctx context.Context, v *auditor, r *roster.Roster, m *roster.Member) (auditedMember, error) {
-	out := auditedMember{ID: m.ID(), Origin: m.Log().Origin, Verdict: audit.CouldNotTell}
-	trust, err := receipt.TrustIn(r, m)
+	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
-		return out, err
+		return t, usage(fmt.Errorf("--as-of %q is no date", s), "write it like 2026-12-31, or 2026-12-31T14:00:00Z")
 	}
-	places := memberPlaces(r, m)
-	opts := audit.Options{Trust: trust, City: m.ID(), WithoutBodies: v.noBodies, Acts: m.Log().Origin == r.Root().Terms.Registry.Origin}
-	for _, url := range places {
-		web, err := client.NewWeb(url, client.HTTPOptions{Tries: 1})
-		if err != nil {
-			out.Why = append(out.Why, err.Error())
-			continue
-		}
-		defer web.Close()
-		opts.Sources = append(opts.Sources, client.NewLogReader(web))
+	return t, nil
+}
+
+// openNodes are connections to nodes, one for each place. It is safe for concurrent use.
+type openNodes struct {
+	mu   sync.Mutex // guards webs
+	webs map[string]*client.Web
+}
+
+func (n *openNodes) open(base string) (client.Getter, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if w := n.webs[base]; w != nil {
+		return w, nil
 	}
-	if len(opts.Sources) == 0 {
-		return out, nil
-	}
-	opts.Checkpoint = newestHead(ctx, opts.Sources, trust)
-	report, end := a.progress("auditing " + m.ID())
-	opts.Progress = report
-	rep, err := audit.Run(ctx, opts)
-	end()
+	web, err := client.NewWeb(base, client.HTTPOptions{Tries: 1, Timeout: nodeTimeout})
 	if err != nil {
-		return out, err
+		return nil, err
 	}
-	out.Verdict, out.Why, out.Size, out.Report = rep.Verdict, append(out.Why, rep.Reasons...), rep.Size, rep
-	if opts.Checkpoint == nil {
-		return out, nil
+	if n.webs == nil {
+		n.webs = map[string]*client.Web{}
 	}
-	a.compare(ctx, &out, opts, trust)
-	a.finalUpTo(ctx, &out, r, m)
-	return out, nil
+	n.webs[base] = web
+	return web, nil
+}
+
+// nodeTimeout is for one file of one node, of several that may have it.
+const nodeTimeout = 15 * time.Second
+
+func (n *openNodes) close() {
+	for _, w := range n.webs {
+		w.Close()
+	}
 }
 
 // memberPlaces are where a member's log lies: its node, and the copies of the others.
 func memberPlaces(r *roster.Roster, m *roster.Member) []string {
 	places := []string{m.Entry.GetHttp() + "/log"}
-	for _, o := range r.Members() {
-		if o != m && r.Status(o) == roster.Active {
-			places = append(places, fmt.Sprintf("%s/mirror/%x", o.Entry.GetHttp(), sha256.Sum256([]byte(m.Log().Origin))))
-		}
+	for _, o := range r.Mirrors(m) {
+		places = append(places, fmt.Sprintf("%s/mirror/%x", o.Entry.GetHttp(), sha256.Sum256([]byte(m.Log().Origin))))
 	}
 	return places
 }
 
-// compare holds the heads that the places show against the audited one: each must belong to its history.
-func (a *App) compare(ctx context.Context, out *auditedMember, opts audit.Options, trust *receipt.Trust) {
-	newest, err := headOf(opts.Checkpoint)
-	if err != nil {
-		return // audit has said so
+// printAlliance prints what an audit of an alliance found, the verdict last.
+func (a *App) printAlliance(r *audit.AllianceReport) {
+	a.say("%s, as of %s", line(r.Name), r.AsOf)
+	g := &r.Registry
+	a.say("%-14s registry %s: %d entries, epoch %d, root version %d%s", strings.ToUpper(string(g.Verdict)), line(g.Origin), g.Size, g.Epoch, g.RootVersion, shownLag(g.Lag))
+	a.sayReasons(g.Findings)
+	for _, alarm := range g.Alarms {
+		a.say("  ALARM entry %d (%s) breaks a rule and has no effect: %s", alarm.Index, line(alarm.What), line(alarm.Why))
 	}
-	for _, src := range opts.Sources {
-		note, err := src.Checkpoint(ctx)
-		var v *checkpoint.Verified
-		if err == nil {
-			v, err = checkpoint.Verify(note, trust.Log, nil)
+	for _, m := range r.Members {
+		a.printMember(&m)
+	}
+	agree := map[string]int{}
+	var troubles []string
+	for _, h := range r.Observed.Heads {
+		if h.Agrees {
+			agree[h.Member]++
 		}
-		if err != nil {
-			continue // it is away, or shows what nobody signed: that speaks against nobody
+	}
+	for _, o := range r.Observed.Troubles {
+		troubles = append(troubles, fmt.Sprintf("%s %s  %s: %s", line(o.Member), line(o.From), line(o.Path), line(o.Problem)))
+	}
+	var heads []string
+	for _, m := range r.Members {
+		heads = append(heads, fmt.Sprintf("%s: %d heads agree", m.ID, agree[m.ID]))
+	}
+	a.say("")
+	a.items("What the servers showed", heads, uint64(len(heads)))
+	a.items("What the servers did on the way", troubles, uint64(len(troubles)))
+	a.say("%s", strings.ToUpper(string(r.Verdict))+allianceVerdict(r))
+}
+
+// allianceVerdict is the end of the last line.
+func allianceVerdict(r *audit.AllianceReport) string {
+	if r.Verdict == audit.True {
+		return ": everything that could be read of the registry and these logs holds, and nobody showed anything else"
+	}
+	why := make([]string, len(r.Reasons))
+	for i, reason := range r.Reasons {
+		why[i] = line(reason)
+	}
+	return ": " + strings.Join(why, "; ")
+}
+
+func (a *App) printMember(m *audit.MemberReport) {
+	size, final := uint64(0), fmt.Sprintf("final up to %d", m.Final)
+	if m.Log != nil {
+		size = m.Log.Size
+	}
+	if m.Final == 0 {
+		final = "nothing of it is final"
+	}
+	status := ""
+	if m.Status != roster.Active {
+		status = " (" + string(m.Status) + ")"
+	}
+	a.say("%-14s %s%s  %s: %d entries, %s%s", strings.ToUpper(string(m.Verdict)), m.ID, status, line(m.Origin), size, final, shownLag(m.Lag))
+	a.sayReasons(m.Findings)
+	if m.Ends != nil {
+		a.say("  The registry ended this log at size %d.", *m.Ends)
+	}
+	for _, origin := range m.Earlier {
+		a.say("  The city had the log %s before; it was not audited.", line(origin))
+	}
+	for _, p := range m.Evidence {
+		if p.Accused != "log" {
+			a.say("  There is proof, which does not speak against this log: %s", line(p.Says))
 		}
-		switch err := sameHistory(ctx, opts.Sources, v.Checkpoint, newest); {
-		case errors.Is(err, errOtherHistory):
-			out.Verdict = audit.False
-			out.Why = append(out.Why, fmt.Sprintf("%s shows another history, signed by the log: size %d with the root %s", src, v.Checkpoint.Size, v.Checkpoint.Root))
-		case err == nil:
-			out.Agree = append(out.Agree, src.String())
-		}
+	}
+	if m.Log != nil {
+		a.printUnproven(m.Log)
 	}
 }
 
-var errOtherHistory = errors.New("the two heads are of two histories")
-
-// sameHistory proves that one of two signed heads extends the other, from whichever source can.
-func sameHistory(ctx context.Context, sources []*client.LogReader, x, y checkpoint.Checkpoint) error {
-	if x.Size > y.Size {
-		x, y = y, x
+func (a *App) sayReasons(f audit.Findings) {
+	for _, why := range f.Reasons {
+		a.say("%s", hang("  ", line(why), a.columnsOf()))
 	}
-	if x.Size == y.Size {
-		if x.Root != y.Root {
-			return errOtherHistory
-		}
-		return nil
-	}
-	err := errors.New("nobody proves it")
-	for _, src := range sources {
-		var path []proof.Hash
-		if path, err = tile.ConsistencyProof(ctx, src, x.Size, y.Size); err != nil {
-			continue
-		}
-		if err = proof.VerifyConsistency(x.Size, y.Size, x.Root, y.Root, path); err == nil {
-			return nil
-		}
-		// The proof must hold for the root that the larger head really has there, before it speaks against anybody.
-		root, rerr := tile.Root(ctx, src, x.Size)
-		if rerr == nil && root != x.Root && proof.VerifyConsistency(x.Size, y.Size, root, y.Root, path) == nil {
-			return errOtherHistory
-		}
-	}
-	return err
 }
 
-// finalUpTo asks how far the committee and mirrors vouch for the log.
-func (a *App) finalUpTo(ctx context.Context, out *auditedMember, r *roster.Roster, m *roster.Member) {
-	note, err := fetchFinal(ctx, m.Entry.GetHttp())
-	var by *roster.FinalBy
-	if err == nil {
-		by, err = r.Finality(m, note)
+// shownLag is the end of a line about a log: nothing where it is green.
+func shownLag(l *audit.ShownLag) string {
+	if l == nil || l.Light == logtime.Green && !l.Unwitnessed {
+		return ""
 	}
-	if err != nil {
-		out.Why = append(out.Why, "its final head: "+err.Error())
-		if out.Verdict == audit.True {
-			out.Verdict = audit.CouldNotTell
-		}
-		return
+	if l.Heartbeat == "" {
+		return ", " + lightWord(l.Light) + " (no anchor)"
 	}
-	out.Final = by.Head.Size
+	by := ""
+	if l.Unwitnessed {
+		by = ", unwitnessed"
+	}
+	return fmt.Sprintf(", %s (silent for %s%s)", lightWord(l.Light), span(time.Duration(l.Silence)*time.Second), by)
 }

@@ -31,6 +31,7 @@ type decision struct {
 	keys                          []string
 	reason                        string
 	hold                          bool
+	versions                      []*root.Root // of the root that are known from files, beside the first
 }
 
 // registryFlags say which alliance, and where its registry is read.
@@ -71,10 +72,23 @@ func (a *App) follow(ctx context.Context, d *decision) (*follow.State, *client.L
 	if err != nil {
 		return nil, nil, err
 	}
-	if _, err := follow.NewFollower(first); err != nil {
+	begin := func() (*follow.Follower, error) { return follow.NewFollower(first) }
+	if _, err := begin(); err != nil {
 		return nil, nil, refused(err, "get root.json again, by a way that you trust")
 	}
-	f := followSoonest(ctx, first, registryPlaces(first, d.at))
+	places := registryPlaces(first, first.Terms.Registry, d.at)
+	for _, v := range d.versions {
+		if v.GoesOn() != nil {
+			places = registryPlaces(first, v.Terms.Registry, d.at)
+		}
+	}
+	if len(d.versions) > 0 {
+		begin = func() (*follow.Follower, error) { return adopting(first, d.versions) }
+		if _, err := begin(); err != nil {
+			return nil, nil, refused(err, "give the files of the versions between with --version, in their order")
+		}
+	}
+	f := followSoonest(ctx, begin, places)
 	var fork *follow.ForkError
 	switch {
 	case errors.As(f.err, &fork):
@@ -86,14 +100,13 @@ func (a *App) follow(ctx context.Context, d *decision) (*follow.State, *client.L
 }
 
 // registryPlaces are where the registry lies: the one named, or the secretariat's node, then the founders' mirrors.
-func registryPlaces(first *root.Root, named string) []string {
+func registryPlaces(first *root.Root, registry root.Registry, named string) []string {
 	if named != "" {
 		return []string{named}
 	}
-	registry := first.Terms.Registry
 	places := []string{registry.URL}
 	for _, m := range first.Founders {
-		if m.Member.Origin() != registry.Origin {
+		if m.Member.Origin() != first.Terms.Registry.Origin {
 			places = append(places, fmt.Sprintf("%s/mirror/%x", m.Member.Entry.GetHttp(), sha256.Sum256([]byte(registry.Origin))))
 		}
 	}
@@ -172,7 +185,13 @@ func (a *App) submit(ctx context.Context, d *decision, r *roster.Roster, signed 
 	if err != nil {
 		return refused(fmt.Errorf("this %s would have no effect: %w", signed.Kind(), err), "nothing was submitted")
 	}
-	c, err := client.Dial(ctx, client.Options{Node: strings.TrimSuffix(r.Root().Terms.Registry.URL, "/log"), Now: a.Now})
+	registry := r.Root().Terms.Registry
+	for _, v := range d.versions {
+		if v.Version > r.Root().Version && v.GoesOn() != nil {
+			registry = v.Terms.Registry // the act that records it is the first in its log
+		}
+	}
+	c, err := client.Dial(ctx, client.Options{Node: strings.TrimSuffix(registry.URL, "/log"), Now: a.Now})
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -26,33 +25,17 @@ func (a *App) evidence() *cobra.Command {
 	return cmd
 }
 
-// knownEvidence is a proof as a node tells of it. Nothing in it is believed but Evidence, which proves itself.
-type knownEvidence struct {
-	Key      string `json:"key"`
-	Evidence []byte `json:"evidence"`
-	Resumed  string `json:"resumed,omitempty"`
-}
-
-// maxEvidenceList bounds what a node tells of evidence, in bytes.
-const maxEvidenceList = 16 << 20
-
-func fetchEvidence(ctx context.Context, node string) ([]knownEvidence, error) {
+func fetchEvidence(ctx context.Context, node string) ([]client.KnownEvidence, error) {
 	web, err := client.NewWeb(node, client.HTTPOptions{})
 	if err != nil {
 		return nil, usage(err, "give the address of a member's node")
 	}
 	defer web.Close()
-	b, err := web.Get(ctx, "api/v1/evidence", maxEvidenceList)
+	known, err := client.Evidence(ctx, web)
 	if err != nil {
 		return nil, unknown(err, "is this a member's node?")
 	}
-	var list struct {
-		Evidence []knownEvidence `json:"evidence"`
-	}
-	if err := json.Unmarshal(b, &list); err != nil {
-		return nil, unknown(fmt.Errorf("what %s tells of evidence: %w", node, err), "ask another node")
-	}
-	return list.Evidence, nil
+	return known, nil
 }
 
 // judged is what was found about one proof.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cityproof/cityproof/internal/authority"
 	"github.com/cityproof/cityproof/internal/client"
 	"github.com/cityproof/cityproof/internal/receipt"
 	"github.com/cityproof/cityproof/internal/roster"
@@ -83,9 +84,6 @@ func (a *App) finalise(ctx context.Context, c *client.Client, f *finality, files
 	}
 	end()
 	a.say("Final after %v: witnesses %v and mirrors %v vouch for it.", a.Now().Sub(begun).Round(100*time.Millisecond), by.Witnesses, by.Mirrors)
-	if n := st.Roster.Epoch().Number; n > 0 {
-		a.note("The receipts carry no authority yet for epoch %d: verify --root can't judge them offline, audit can.", n)
-	}
 	return nil
 }
 
@@ -106,13 +104,32 @@ func (a *App) finaliseOne(ctx context.Context, c *client.Client, r *roster.Roste
 		return nil, refused(fmt.Errorf("%s: entry %d is another statement now", file, old.Proof.Index), "keep the receipt: it may prove that the log was rewritten; show it to other cities")
 	}
 	now := receipt.New(old.Statement, old.Body, rec.Index, rec.Path, rec.Checkpoint)
-	if r.Epoch().Number == 0 {
-		now.Authority = &receipt.Authority{}
+	if why := attach(now, r, m); why != nil {
+		a.note("%s is final, and can't be judged by root.json alone yet: %v. Ask again for it later: cityproof final %s", file, why, file)
 	}
 	if b, err = now.Format(); err != nil {
 		return nil, err
 	}
 	return by, writeFile(file, b)
+}
+
+// attach puts into a receipt the authority by which root.json alone judges it, if it does: a key that came in the middle of an
+// epoch is in none of its lines.
+func attach(rec *receipt.Receipt, r *roster.Roster, m *roster.Member) error {
+	auth, err := authority.Of(r, m, rec.Proof.Checkpoint)
+	if err != nil {
+		return err
+	}
+	holder, err := authority.NewHolder(r.First())
+	if err != nil {
+		return err
+	}
+	rec.Authority = auth
+	if _, err := receipt.VerifyIn(rec, holder); err != nil {
+		rec.Authority = nil
+		return err
+	}
+	return nil
 }
 
 // untilFinal asks for the receipt of an entry until a final head covers it.

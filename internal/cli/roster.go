@@ -12,6 +12,7 @@ import (
 
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/client"
+	"github.com/cityproof/cityproof/internal/logtime"
 	"github.com/cityproof/cityproof/internal/root"
 	"github.com/cityproof/cityproof/internal/roster"
 )
@@ -85,12 +86,14 @@ func showMember(r *roster.Roster, m *roster.Member) shownMember {
 
 func (a *App) allianceStatus() *cobra.Command {
 	var d decision
+	var th thresholds
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Say what is due: the next epoch, the root's expiry, what broke a rule",
+		Short: "Say what is due: the next epoch, the root's expiry, silent logs, what broke a rule",
 		Args:  cobra.NoArgs,
 	}
 	d.registryFlags(cmd)
+	th.flags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		st, _, err := a.follow(cmd.Context(), &d)
 		if err != nil {
@@ -105,6 +108,10 @@ func (a *App) allianceStatus() *cobra.Command {
 		} else {
 			a.say("epoch %d: the next may be drawn from %s on (%s)", e.Number, when(e.NextDraw), until(e.NextDraw-a.Now().Unix()))
 		}
+		if lag := st.Clock.Lag(a.Now().Unix(), th.Thresholds); lag.Light != logtime.Green {
+			a.say("%s the registry: %s", lightWord(lag.Light), silence(lag))
+		}
+		a.sayLags(cmd.Context(), st, th.Thresholds)
 		for _, alarm := range st.Alarms {
 			a.say("ALARM entry %d (%s) breaks a rule and has no effect: %s", alarm.Index, alarm.What, line(alarm.Reason))
 		}
@@ -133,9 +140,9 @@ func (a *App) pins(ctx context.Context, r *roster.Roster) []byte {
 		}
 		note, err := fetchFinal(ctx, m.Entry.GetHttp())
 		if err == nil {
-			var head checkpoint.Checkpoint
-			if head, err = r.Final(m, note); err == nil && head.Size >= heads[origin].Size {
-				heads[origin] = roster.Pin{Size: head.Size, Root: head.Root}
+			var by *roster.FinalBy
+			if by, err = r.Witnessed(m, note); err == nil && by.Head.Size >= heads[origin].Size {
+				heads[origin] = roster.Pin{Size: by.Head.Size, Root: by.Head.Root}
 				continue
 			}
 		}

@@ -22,9 +22,9 @@ type followed struct {
 	err   error
 }
 
-// followSoonest replays the registry from the first place that gives it. One more place is asked after each headStart, and
-// where one fails at once.
-func followSoonest(ctx context.Context, first *root.Root, places []string) followed {
+// followSoonest replays the registry, with a follower that begin makes, from the first place that gives it. One more place is
+// asked after each headStart, and where one fails at once.
+func followSoonest(ctx context.Context, begin func() (*follow.Follower, error), places []string) followed {
 	var g sync.WaitGroup
 	defer g.Wait()
 	ctx, cancel := context.WithCancel(ctx)
@@ -38,7 +38,7 @@ func followSoonest(ctx context.Context, first *root.Root, places []string) follo
 		case <-wait.C:
 			if asked < len(places) {
 				place := places[asked]
-				g.Go(func() { done <- followAt(ctx, first, place) })
+				g.Go(func() { done <- followAt(ctx, begin, place) })
 				asked++
 				wait.Reset(headStart)
 			}
@@ -55,8 +55,8 @@ func followSoonest(ctx context.Context, first *root.Root, places []string) follo
 }
 
 // followAt replays the registry from one place.
-func followAt(ctx context.Context, first *root.Root, place string) (out followed) {
-	f, err := follow.NewFollower(first)
+func followAt(ctx context.Context, begin func() (*follow.Follower, error), place string) followed {
+	f, err := begin()
 	if err != nil {
 		return followed{err: err}
 	}
@@ -69,4 +69,18 @@ func followAt(ctx context.Context, first *root.Root, place string) (out followed
 		return followed{err: err}
 	}
 	return followed{state: f.State(), log: log.LogReader}
+}
+
+// adopting is a follower that knows versions of the root beside the first.
+func adopting(first *root.Root, versions []*root.Root) (*follow.Follower, error) {
+	f, err := follow.NewFollower(first)
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range versions {
+		if err := f.Adopt(v); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cityproof/cityproof/internal/authority"
 	"github.com/cityproof/cityproof/internal/proof"
 	"github.com/cityproof/cityproof/internal/receipt"
 )
@@ -116,15 +117,15 @@ func (a *App) checker(v *verifier) (func(*receipt.Receipt) (*receipt.Verdict, er
 	if v.trust != "" || v.entry != "" {
 		return nil, usage(errors.New("--root goes with a receipt, and without --trust"), "a receipt of an alliance has its authority inside")
 	}
-	first, err := a.firstRoot(v.root)
+	held, err := readRoot(v.root)
 	if err != nil {
 		return nil, err
 	}
-	founding, err := receipt.NewFounding(first)
+	holder, err := authority.NewHolder(held)
 	if err != nil {
 		return nil, refused(err, "get root.json again, by a way that you trust")
 	}
-	return func(r *receipt.Receipt) (*receipt.Verdict, error) { return receipt.VerifyIn(r, founding) }, nil
+	return func(r *receipt.Receipt) (*receipt.Verdict, error) { return receipt.VerifyIn(r, holder) }, nil
 }
 
 // graver reports whether exit code a says more than b: something false outweighs

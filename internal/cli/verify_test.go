@@ -59,7 +59,7 @@ func TestVerifyExitCodes(t *testing.T) {
 	file, trust := good(t)
 	dir := t.TempDir()
 	bad := write(t, dir, "bad.receipt", append(bytes.Clone(file), ' '))
-	later := write(t, dir, "later.receipt", bytes.Replace(file, []byte(`{"statement"`), []byte(`{"authority":{},"statement"`), 1))
+	later := write(t, dir, "later.receipt", bytes.Replace(file, []byte(`{"statement"`), []byte(`{"successor":{},"statement"`), 1))
 	lines := strings.SplitAfter(string(file), "\n")
 	bodyless := write(t, dir, "bodyless.receipt", []byte(lines[0]+lines[2]))
 	ok := vectors + "service.receipt"

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -35,8 +36,11 @@ type Config struct {
 
 // Member is one city whose log this node runs; usually there is one.
 type Member struct {
-	City     string `yaml:"city"`
-	URL      string `yaml:"url"`
+	City string `yaml:"city"`
+	URL  string `yaml:"url"`
+	// LogName is the last part of the log's origin; empty: log. Another one is for a registry that goes on in a new log after
+	// its keys signed two histories (internal/root/FORMAT.md).
+	LogName  string `yaml:"log_name"`
 	BasePath string `yaml:"base_path"`
 	Data     string `yaml:"data"`
 	State    string `yaml:"state"`
@@ -401,15 +405,18 @@ func (m *Member) check() error {
 	return nil
 }
 
-// Origin is the log's name: the URL without scheme, and /log.
+// Origin is the log's name: the URL without scheme, and /log or what LogName says.
 func (m *Member) Origin() (string, error) {
 	u, err := url.Parse(m.URL)
 	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
 		return "", fmt.Errorf("url: %q: want the public address, for example https://tsukuba.example", m.URL)
 	}
-	origin := strings.TrimSuffix(u.Host+u.EscapedPath(), "/") + "/log"
+	origin := strings.TrimSuffix(u.Host+u.EscapedPath(), "/") + "/" + cmp.Or(m.LogName, "log")
 	if err := declaration.CheckOrigin(origin); err != nil {
 		return "", fmt.Errorf("url: %w", err)
+	}
+	if strings.Trim(m.LogName, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		return "", fmt.Errorf("log_name: %q: want letters, digits and hyphens, like log-2", m.LogName)
 	}
 	return origin, nil
 }

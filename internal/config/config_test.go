@@ -29,6 +29,10 @@ func TestDefaults(t *testing.T) {
 	if origin, err := m.Origin(); err != nil || origin != "tsukuba.example/log" {
 		t.Errorf("Origin = %q, %v", origin, err)
 	}
+	m.LogName = "log-2"
+	if origin, err := m.Origin(); err != nil || origin != "tsukuba.example/log-2" {
+		t.Errorf("Origin = %q, %v", origin, err)
+	}
 }
 
 func TestMistakesAreNamed(t *testing.T) {
@@ -39,6 +43,7 @@ func TestMistakesAreNamed(t *testing.T) {
 		"repeated key":        {member + "members: []\n", "4"},
 		"city":                {"members:\n  - city: Tsukuba\n    url: https://tsukuba.example\n", "members[0].city"},
 		"url":                 {"members:\n  - city: jp-tsukuba\n    url: tsukuba.example\n", "url"},
+		"log_name":            {member + "    log_name: a/b\n", "log_name"},
 		"base_path":           {member + "    base_path: x/\n", "base_path"},
 		"state in data":       {member + "    data: d\n    state: d/state\n", "state"},
 		"city twice":          {member + "  - city: jp-tsukuba\n    url: https://tsukuba.example\n    base_path: /b\n    data: d\n    state: s\n", "members[1].city"},

@@ -13,7 +13,12 @@ import (
 
 // fieldChange is one field that two bodies say differently; "–" is what one of them
 // does not say.
-type fieldChange struct{ path, old, new string }
+type fieldChange struct {
+	path, old, new string
+
+	fd          protoreflect.FieldDescriptor
+	was, become protoreflect.Value // of the field or of a list's item; invalid where it is not said
+}
 
 const unsaid = "–"
 
@@ -50,16 +55,24 @@ func diffField(out []fieldChange, path string, fd protoreflect.FieldDescriptor, 
 	case fd.IsList():
 		return diffList(out, path, fd, a.Get(fd).List(), b.Get(fd).List())
 	case a.Has(fd) != b.Has(fd):
-		return append(out, fieldChange{path, said(fd, a), said(fd, b)})
+		return append(out, fieldChange{path, said(fd, a), said(fd, b), fd, valueOf(fd, a), valueOf(fd, b)})
 	case fd.Kind() == protoreflect.MessageKind:
 		if isText(fd) {
 			return out
 		}
 		return diffMessage(out, path, a.Get(fd).Message(), b.Get(fd).Message())
 	case !a.Get(fd).Equal(b.Get(fd)):
-		return append(out, fieldChange{path, said(fd, a), said(fd, b)})
+		return append(out, fieldChange{path, said(fd, a), said(fd, b), fd, a.Get(fd), b.Get(fd)})
 	}
 	return out
+}
+
+// valueOf is a field's value; invalid where it is not said.
+func valueOf(fd protoreflect.FieldDescriptor, m protoreflect.Message) protoreflect.Value {
+	if !m.Has(fd) {
+		return protoreflect.Value{}
+	}
+	return m.Get(fd)
 }
 
 func isText(fd protoreflect.FieldDescriptor) bool {
@@ -80,7 +93,7 @@ func diffList(out []fieldChange, path string, fd protoreflect.FieldDescriptor, a
 		j := counterpart(fd, a.Get(i), b, paired)
 		switch {
 		case j < 0:
-			out = append(out, fieldChange{itemPath(path, fd, a.Get(i), i), brief(fd, a.Get(i)), unsaid})
+			out = append(out, fieldChange{itemPath(path, fd, a.Get(i), i), brief(fd, a.Get(i)), unsaid, fd, a.Get(i), protoreflect.Value{}})
 			continue
 		case fd.Kind() == protoreflect.MessageKind && !isText(fd):
 			out = diffMessage(out, itemPath(path, fd, a.Get(i), i), a.Get(i).Message(), b.Get(j).Message())
@@ -89,7 +102,7 @@ func diffList(out []fieldChange, path string, fd protoreflect.FieldDescriptor, a
 	}
 	for j := range b.Len() {
 		if !paired[j] {
-			out = append(out, fieldChange{itemPath(path, fd, b.Get(j), j), unsaid, brief(fd, b.Get(j))})
+			out = append(out, fieldChange{itemPath(path, fd, b.Get(j), j), unsaid, brief(fd, b.Get(j)), fd, protoreflect.Value{}, b.Get(j)})
 		}
 	}
 	return out

@@ -94,3 +94,22 @@ func (e *Engine) dial(id string) (*grpc.ClientConn, error) {
 	e.conns[id] = &conn{c, addr, string(key)}
 	return c, nil
 }
+
+// Head asks a member for the newest head of a log that it knows: a note that nothing is checked of, or nil where it says that it
+// never saw one. The answer is the member's own and of now: the connection shows its key.
+func (e *Engine) Head(ctx context.Context, id, origin string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	c, err := e.dial(id)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := gossipv1.NewGossipServiceClient(c).GetHead(ctx, &gossipv1.GetHeadRequest{Origin: origin})
+	if isNoHead(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return resp.GetNote(), nil
+}

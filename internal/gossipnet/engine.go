@@ -44,6 +44,8 @@ type Options struct {
 	// Prove answers a question: the root at the smaller size in the history of the larger head, nil for the smaller head's
 	// own, and the consistency proof.
 	Prove func(ctx context.Context, origin string, q gossip.Question) (*proof.Hash, []proof.Hash, error)
+	// Kept returns the notes of a log that this node has kept, such as those that it cosigned. Default: none.
+	Kept func(origin string) [][]byte
 	// Evidence is told of each proof, once. It must not block.
 	Evidence func(p gossip.Proof)
 	// Origin is the node's own log. Own is told of each head of it that is newer than those before, the node's own among them:
@@ -66,6 +68,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Kept == nil {
+		o.Kept = func(string) [][]byte { return nil }
 	}
 	if o.Evidence == nil {
 		o.Evidence = func(gossip.Proof) {}

@@ -19,6 +19,9 @@ var (
 	errNoProof       = status.Error(codes.NotFound, "this node can't prove that now")
 )
 
+// isNoHead reports whether a peer says that it never saw a head of a log.
+func isNoHead(err error) bool { return status.Code(err) == codes.NotFound }
+
 // refusal is the status of an error of the state machine.
 func refusal(err error) error {
 	var bad *gossip.MisbehavedError

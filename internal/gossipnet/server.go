@@ -67,16 +67,32 @@ func (s *Server) GetHead(ctx context.Context, r *gossipv1.GetHeadRequest) (*goss
 	if _, err := s.admit(ctx); err != nil {
 		return nil, err
 	}
-	var h *gossip.Head
-	s.engine.with(func(st *gossip.State) {
-		if log, ok := s.engine.view.Lookup(gossip.ShortOf(r.GetOrigin())); ok {
-			h = st.Head(log)
-		}
-	})
-	if h == nil {
+	note := s.engine.newest(r.GetOrigin())
+	if note == nil {
 		return nil, errNoHead
 	}
-	return &gossipv1.GetHeadResponse{Note: h.Note}, nil
+	return &gossipv1.GetHeadResponse{Note: note}, nil
+}
+
+// newest is the newest head of a log that this node knows: from gossip, or from what it cosigned before it was started last.
+func (e *Engine) newest(origin string) []byte {
+	var best *gossip.Head
+	e.with(func(s *gossip.State) {
+		for _, note := range e.opts.Kept(origin) {
+			if h, err := e.view.Verify(note); err == nil && (best == nil || h.Size > best.Size) {
+				best = h
+			}
+		}
+		if log, ok := e.view.Lookup(gossip.ShortOf(origin)); ok {
+			if h := s.Head(log); h != nil && (best == nil || h.Size > best.Size) {
+				best = h
+			}
+		}
+	})
+	if best == nil {
+		return nil
+	}
+	return best.Note
 }
 
 // GetConsistencyProof implements gossipv1.GossipServiceServer.

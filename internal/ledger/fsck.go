@@ -35,6 +35,34 @@ func CheckRecords(ctx context.Context, db *pebbledb.DB, report func(string)) (da
 	return damages, nil
 }
 
+// remakeRecords replaces the live records by what the log's entries say they should be.
+func remakeRecords(ctx context.Context, db *pebbledb.DB) error {
+	var wrong []error
+	c := &recordCheck{db: db, r: db.Reader(), want: map[string][]byte{}, report: func(format string, args ...any) {
+		wrong = append(wrong, fmt.Errorf(format, args...))
+	}}
+	err := c.replay(ctx)
+	if err = errors.Join(append(wrong, err)...); err != nil {
+		return fmt.Errorf("making records anew: %w", err)
+	}
+	b := db.NewBatch()
+	defer b.Close() // its error is Commit's
+	for _, prefix := range []byte{prefixFind, prefixLink, prefixRevision} {
+		if err := b.DeleteRange([]byte{prefix}, []byte{prefix + 1}, nil); err != nil {
+			return fmt.Errorf("making records anew: %w", err)
+		}
+	}
+	for key, value := range c.want {
+		if err := b.Set([]byte(key), value, nil); err != nil {
+			return fmt.Errorf("making records anew: %w", err)
+		}
+	}
+	if err := db.Commit(b); err != nil {
+		return fmt.Errorf("making records anew: %w", err)
+	}
+	return nil
+}
+
 type recordCheck struct {
 	db     *pebbledb.DB
 	r      pebble.Reader

@@ -45,6 +45,8 @@ type Options struct {
 	// Damaged says in words what of the stored data is known to be damaged, empty if
 	// nothing is: meanwhile no declarations are taken. Default: nothing ever is.
 	Damaged func() string
+	// Known says that others know this log: then one that has signed nothing here was lost, and is not a new one.
+	Known bool
 	// OnPublish is called when there is a new published checkpoint, and must not
 	// block. Default: nobody is told.
 	OnPublish func()
@@ -66,9 +68,11 @@ type Ledger struct {
 	damaged   func() string
 	onPublish func()
 	logger    *slog.Logger
+	known     bool
 
 	published atomic.Pointer[Published]
 	readOnly  atomic.Pointer[string] // why no declarations are taken; nil: they are
+	lost      atomic.Int32           // a Loss
 
 	signing    sync.Mutex       // held while a checkpoint is made, so that one signature serves many callers
 	secondPath *recheck.Checker // used under signing; nil where nothing may be signed
@@ -102,6 +106,7 @@ func Open(ctx context.Context, opts Options) (*Ledger, error) {
 		damaged:   opts.Damaged,
 		onPublish: opts.OnPublish,
 		logger:    opts.Logger,
+		known:     opts.Known,
 	}
 	if l.now == nil {
 		l.now = time.Now
@@ -124,9 +129,10 @@ func Open(ctx context.Context, opts Options) (*Ledger, error) {
 func (l *Ledger) start(ctx context.Context) error {
 	size, root := l.log.Head()
 	last, note, signed := l.signer.Last()
-	if why, err := l.contradiction(ctx, last, signed, size); err != nil {
+	if why, loss, err := l.contradiction(ctx, last, signed, size); err != nil {
 		return err
 	} else if why != "" {
+		l.lost.Store(int32(loss))
 		l.setReadOnly(why)
 		return l.publishStored(ctx, size)
 	}
@@ -154,34 +160,41 @@ func (l *Ledger) start(ctx context.Context) error {
 }
 
 // contradiction says in words for an operator how the data disagree with what
-// this machine signed; empty if they don't.
-func (l *Ledger) contradiction(ctx context.Context, last checkpoint.Checkpoint, signed bool, size uint64) (string, error) {
+// this machine signed, and what of the two is lost; empty if they don't.
+func (l *Ledger) contradiction(ctx context.Context, last checkpoint.Checkpoint, signed bool, size uint64) (string, Loss, error) {
 	stored, err := l.storedNote()
 	if err != nil {
-		return "", err
+		return "", NotLost, err
 	}
 	if foreign := l.signer.Foreign(); foreign != nil {
-		return foreign.Error(), nil
+		return foreign.Error(), NotLost, nil
 	}
 	switch {
 	case !signed && stored != nil:
 		return "state/lastsigned is missing, but this log has signed checkpoints before. Signing from here could make a second history. " +
-			"Put back the state directory of the machine that signed last; if it is lost, the log must be recovered with its committee's word, or moved", nil
+			"Put back the state directory of the machine that signed last; if it is lost, the log must be recovered with its committee's word, or moved", LostState, nil
+	case !signed && l.known:
+		return "nothing is signed here yet, and the alliance's root.json is in the configuration: this log may have a history that this disk has lost. " +
+			"Its committee is asked. A log that is new signs its first checkpoint before its city joins: start the node once without root.json", LostState, nil
 	case !signed:
-		return "", nil
+		return "", NotLost, nil
 	case last.Size > size:
 		return fmt.Sprintf("the data end at size %d, but size %d is signed: an old copy of the data directory was put back. "+
-			"Put back the newer data, or restore a newer backup; nothing is signed until the data reach size %d again", size, last.Size, last.Size), nil
+			"Put back the newer data, or restore a newer backup; nothing is signed until the data reach size %d again", size, last.Size, last.Size), LostData, nil
 	}
 	root, err := l.log.Root(ctx, last.Size)
 	if err != nil {
-		return "", err
+		return "", NotLost, err
 	}
 	if root != last.Root {
 		return fmt.Sprintf("the data have root %s at size %d, but root %s is signed: the data directory belongs to another history, or is damaged. "+
-			"Put back the data directory that was signed, or run fsck --deep; do not delete state/", root, last.Size, last.Root), nil
+			"Put back the data directory that was signed, or run fsck --deep; do not delete state/", root, last.Size, last.Root), NotLost, nil
 	}
-	return staleState(last, stored)
+	why, err := staleState(last, stored)
+	if why != "" {
+		return why, LostState, err
+	}
+	return "", NotLost, err
 }
 
 // publishStored shows the newest checkpoint that the data themselves hold, so

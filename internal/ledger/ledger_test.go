@@ -43,6 +43,7 @@ type place struct {
 	to          *uint64 // of the officer's key
 	quota       ledger.Quota
 	now         func() time.Time
+	known       bool // others know the log
 }
 
 func newPlace(t *testing.T) *place {
@@ -82,7 +83,7 @@ func (p *place) open() (l *ledger.Ledger, closeAll func()) {
 		p.t.Fatal(err)
 	}
 	l, err = ledger.Open(p.t.Context(), ledger.Options{
-		City: city, DB: db, Log: log, Bodies: bodystore.New(db), Signer: signer, Publisher: p.publisher, Quota: p.quota, Now: p.now,
+		City: city, DB: db, Log: log, Bodies: bodystore.New(db), Signer: signer, Publisher: p.publisher, Quota: p.quota, Now: p.now, Known: p.known,
 	})
 	if err != nil {
 		p.t.Fatal(err)

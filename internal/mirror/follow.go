@@ -44,12 +44,27 @@ const (
 	fetches = 8
 )
 
+// Copy is where a log is kept that is followed: *mirrorstore.Log, or the city's own log while it is brought back.
+type Copy interface {
+	tile.Source
+	// Head returns the size and root of what is stored, RootWith the root that more leaves would make.
+	Head() (uint64, proof.Hash)
+	RootWith(leaves []proof.Hash) proof.Hash
+	// Append stores what follows, durably.
+	Append(c *mirrorstore.Chunk) error
+	Body(sum [sha256.Size]byte) ([]byte, error)
+	HasBody(sum [sha256.Size]byte) (bool, error)
+	// Absent returns files that are not stored and that no notice erased, Found stores some of them.
+	Absent(limit int) ([]mirrorstore.Absent, error)
+	Found(files [][]byte, absent []mirrorstore.Absent) error
+}
+
 // Follow brings a copy up to a head that the log's keys have signed, which the caller has verified. It takes what it can
 // from the first source, and from the next what that one lacks. What was proven before an error stays.
-func Follow(ctx context.Context, log *mirrorstore.Log, store *mirrorstore.Store, head checkpoint.Checkpoint, by Publisher, sources []Source) error {
+func Follow(ctx context.Context, log Copy, head checkpoint.Checkpoint, by Publisher, sources []Source) error {
 	var errs []error
 	for _, src := range sources {
-		f := &follower{log: log, store: store, head: head, by: by, src: src}
+		f := &follower{log: log, head: head, by: by, src: src}
 		err := f.run(ctx)
 		if err == nil {
 			return nil
@@ -63,11 +78,10 @@ func Follow(ctx context.Context, log *mirrorstore.Log, store *mirrorstore.Store,
 
 // follower takes a log from one source.
 type follower struct {
-	log   *mirrorstore.Log
-	store *mirrorstore.Store
-	head  checkpoint.Checkpoint
-	by    Publisher
-	src   Source
+	log  Copy
+	head checkpoint.Checkpoint
+	by   Publisher
+	src  Source
 }
 
 // ErrRewritten says that what is stored does not lead to a head that the log signed: one of the two histories is another.
@@ -116,7 +130,7 @@ func (f *follower) chunk(ctx context.Context, size uint64) error {
 			case r.got != nil && sha256.Sum256(r.got) == file.Sum:
 				c.Files = append(c.Files, r.got)
 			default:
-				have, err := f.store.HasBody(file.Sum)
+				have, err := f.log.HasBody(file.Sum)
 				if err != nil {
 					return err
 				}
@@ -231,7 +245,7 @@ func (f *follower) bundle(ctx context.Context, index, size uint64) ([]read, erro
 
 // file gets a file by itself; nil where the source does not have it.
 func (f *follower) file(ctx context.Context, sum [sha256.Size]byte) ([]byte, error) {
-	if have, err := f.store.Body(sum); err == nil {
+	if have, err := f.log.Body(sum); err == nil {
 		return have, nil
 	}
 	b, err := f.src.File(ctx, sum)
@@ -248,18 +262,18 @@ func (f *follower) file(ctx context.Context, sum [sha256.Size]byte) ([]byte, err
 // log all the same, and is kept.
 func (f *follower) judge(index uint64, b []byte) read {
 	r := read{entry: b}
-	e, err := entry.Parse(b)
-	if err != nil {
-		return r
+	if e, err := entry.Parse(b); err == nil && counts(e, index, f.by) {
+		r.files = e.Files
 	}
-	if e.Kind == entry.Statement {
-		by := func(id declaration.KeyID) (ed25519.PublicKey, bool) { return f.by(id, index) }
-		if e.Signed.Envelope.Verify(by) != nil {
-			return r
-		}
-	}
-	r.files = e.Files
 	return r
+}
+
+// counts reports whether somebody signed an entry who may.
+func counts(e *entry.Entry, index uint64, by Publisher) bool {
+	if e.Kind != entry.Statement {
+		return true
+	}
+	return e.Signed.Envelope.Verify(func(id declaration.KeyID) (ed25519.PublicKey, bool) { return by(id, index) }) == nil
 }
 
 // erasedBy returns the hash of the body that a body, if it is an erasure notice, speaks of.

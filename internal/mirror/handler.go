@@ -6,9 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"strings"
 
-	"github.com/cityproof/cityproof/internal/bodystore"
 	"github.com/cityproof/cityproof/internal/entry"
 	"github.com/cityproof/cityproof/internal/mirrorstore"
 	"github.com/cityproof/cityproof/internal/tile"
@@ -41,12 +39,11 @@ func (h *Handler) Routes(mux *http.ServeMux, base string) {
 	mux.HandleFunc("GET "+base+"/mirror/{origin}/bodies/{hash}", h.body)
 }
 
-// serve finds the log and the tile that a request names, within the head that was cosigned.
+// serve finds the log and the tile that a request names, within what is held.
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, path string, answer func(http.ResponseWriter, *http.Request, *mirrorstore.Log, tile.ID) error) {
 	open(w)
-	origin, err := hex.DecodeString(r.PathValue("origin"))
-	if err != nil || len(origin) != sha256.Size {
-		http.Error(w, "want SHA-256 of an origin in hexadecimal", http.StatusNotFound)
+	log, ok := h.log(w, r)
+	if !ok {
 		return
 	}
 	id, err := tile.ParsePath(path)
@@ -54,24 +51,58 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, path string, ans
 		http.Error(w, "no such tile: "+err.Error(), http.StatusBadRequest)
 		return
 	}
-	log, err := h.mirror.opts.Store.Find([sha256.Size]byte(origin))
-	if err == nil && log == nil {
-		http.Error(w, "this node keeps no copy of that log", http.StatusNotFound)
+	if size, _ := log.Head(); !id.Within(size) {
+		w.Header().Set("Cache-Control", fresh) // it may come
+		http.Error(w, "beyond the end of this copy", http.StatusNotFound)
 		return
 	}
-	if err == nil {
-		if size, _ := log.Head(); !id.Within(size) {
-			w.Header().Set("Cache-Control", fresh) // it may come
-			http.Error(w, "beyond the end of this copy", http.StatusNotFound)
-			return
-		}
-		w.Header().Set("Content-Type", "application/octet-stream")
-		err = answer(w, r, log, id)
+	w.Header().Set("Content-Type", "application/octet-stream")
+	if err := answer(w, r, log, id); err != nil {
+		h.fail(w, r, err)
 	}
-	if err != nil && r.Context().Err() == nil {
+}
+
+// log finds the log that a request names.
+func (h *Handler) log(w http.ResponseWriter, r *http.Request) (*mirrorstore.Log, bool) {
+	origin, ok := parseHash(r.PathValue("origin"))
+	if !ok {
+		http.Error(w, "want SHA-256 of an origin in hexadecimal", http.StatusNotFound)
+		return nil, false
+	}
+	log, err := h.mirror.opts.Store.Find(origin)
+	if err != nil {
+		h.fail(w, r, err)
+		return nil, false
+	}
+	if log == nil {
+		http.Error(w, "this node keeps no copy of that log", http.StatusNotFound)
+	}
+	return log, log != nil
+}
+
+func parseHash(s string) (hash [sha256.Size]byte, ok bool) {
+	b, err := hex.DecodeString(s)
+	if err != nil || len(b) != sha256.Size || hex.EncodeToString(b) != s {
+		return hash, false
+	}
+	return [sha256.Size]byte(b), true
+}
+
+// fail answers that something can't be read. What is damaged is never served: it is mended in its own time, and whoever
+// asks goes to another mirror meanwhile.
+func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+	w.Header().Del("Cache-Control")
+	var damaged *mirrorstore.DamagedError
+	origin, _ := parseHash(r.PathValue("origin"))
+	switch {
+	case errors.As(err, &damaged):
+		h.mirror.damages.add(origin, damaged)
+	case r.Context().Err() != nil: // the visitor went away
+		return
+	default:
 		h.logger.Error("reading a mirrored log for a visitor", slog.String("path", r.URL.Path), slog.Any("err", err))
-		http.Error(w, "this node can't read that now", http.StatusInternalServerError)
 	}
+	http.Error(w, "this node can't read that now", http.StatusInternalServerError)
 }
 
 // open lets pages of any origin read: verifiers in a browser come from anywhere, and all this is public.
@@ -110,7 +141,7 @@ func (h *Handler) bodies(w http.ResponseWriter, _ *http.Request, log *mirrorstor
 	}
 	w.Header().Set("Cache-Control", fresh)
 	_, _ = w.Write(entry.Bundled(entries, func(f entry.File) []byte {
-		body, err := h.mirror.opts.Store.Body(f.Sum)
+		body, err := log.Body(f.Sum)
 		if err != nil {
 			return nil
 		}
@@ -121,19 +152,22 @@ func (h *Handler) bodies(w http.ResponseWriter, _ *http.Request, log *mirrorstor
 
 func (h *Handler) body(w http.ResponseWriter, r *http.Request) {
 	open(w)
-	sum, err := hex.DecodeString(r.PathValue("hash"))
-	if err != nil || len(sum) != sha256.Size || strings.ToLower(r.PathValue("hash")) != r.PathValue("hash") {
+	sum, ok := parseHash(r.PathValue("hash"))
+	if !ok {
 		http.Error(w, "want a SHA-256 as 64 lower-case hexadecimal digits", http.StatusBadRequest)
 		return
 	}
-	b, err := h.mirror.opts.Store.Body([sha256.Size]byte(sum))
+	log, ok := h.log(w, r)
+	if !ok {
+		return
+	}
+	b, err := log.Body(sum)
 	switch {
-	case errors.Is(err, bodystore.ErrNotFound):
+	case errors.Is(err, mirrorstore.ErrNotFound):
 		http.Error(w, "this node keeps no such body", http.StatusNotFound)
 		return
 	case err != nil:
-		h.logger.Error("reading a mirrored body for a visitor", slog.Any("err", err))
-		http.Error(w, "this node can't read that now", http.StatusInternalServerError)
+		h.fail(w, r, err)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"log/slog"
+	"sync/atomic"
 
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/mirrorstore"
@@ -28,6 +30,8 @@ type Log struct {
 // Logs finds the logs that are mirrored; it is asked anew each time.
 type Logs interface {
 	Mirrored(origin string) (Log, bool)
+	// Origins names them all.
+	Origins() []string
 }
 
 // Options of New. Store, Heads, Signer and Logs are required.
@@ -42,17 +46,24 @@ type Options struct {
 	Seen func(note []byte)
 	// Conflict is told of two notes of one size with two roots, both signed by the log. Default: nobody is told.
 	Conflict func(cosigned, shown []byte)
+	// Logger gets what an operator must know. Default: none.
+	Logger *slog.Logger
 }
 
 // Mirror keeps logs. It is safe for concurrent use.
 type Mirror struct {
 	*witness.Witness // cosigns what is held, by the rules of a witness
 	opts             Options
+	damages          *damages
+	scrubbed, cycles atomic.Uint64
 }
 
 // New returns a mirror.
 func New(opts Options) (*Mirror, error) {
-	m := &Mirror{opts: opts}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	m := &Mirror{opts: opts, damages: newDamages(opts.Logger)}
 	var err error
 	m.Witness, err = witness.New(witness.Options{
 		Logs: asWitnessed{opts.Logs}, Store: opts.Heads, Signer: opts.Signer, Ready: opts.Ready, Label: Label, Hold: m.hold, Seen: opts.Seen, Conflict: opts.Conflict,
@@ -78,7 +89,7 @@ func (m *Mirror) hold(ctx context.Context, c checkpoint.Checkpoint) error {
 	if err != nil {
 		return err
 	}
-	return Follow(ctx, log, m.opts.Store, c, known.Publisher, known.Sources)
+	return Follow(ctx, log, c, known.Publisher, known.Sources)
 }
 
 var errUnknown = errors.New("the log is not mirrored here")
@@ -126,18 +137,21 @@ func (m *Mirror) follow(ctx context.Context, origin string, known Log, src Sourc
 		return fmt.Errorf("%s shows the log %s", src, head.Origin)
 	}
 	cosigned, root, err := m.cosigned(origin)
-	if err != nil || head.Size < cosigned || head.Size == cosigned && head.Root == root {
+	if err != nil || head.Size < cosigned {
 		return err // nothing new
 	}
-	if err := m.hold(ctx, head); err != nil {
+	log, err := m.opts.Store.Log(sha256.Sum256([]byte(origin)))
+	if err != nil {
+		return err
+	}
+	if held, _ := log.Head(); head.Size == cosigned && head.Root == root && held >= cosigned {
+		return nil
+	}
+	if err := m.hold(ctx, head); err != nil || head.Size == cosigned && head.Root == root {
 		return err
 	}
 	r := witness.Request{Old: cosigned, Note: note}
 	if cosigned > 0 && cosigned < head.Size {
-		log, err := m.opts.Store.Log(sha256.Sum256([]byte(origin)))
-		if err != nil {
-			return err
-		}
 		if r.Proof, err = tile.ConsistencyProof(ctx, log, cosigned, head.Size); err != nil {
 			return err
 		}

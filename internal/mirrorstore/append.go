@@ -8,7 +8,6 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
-	"github.com/cityproof/cityproof/internal/bodystore"
 	"github.com/cityproof/cityproof/internal/proof"
 	"github.com/cityproof/cityproof/internal/tile"
 )
@@ -83,7 +82,7 @@ func (l *Log) Append(c *Chunk) error {
 			partial = partial[:0]
 		}
 	}
-	if err := l.stage(b, c, edge.Size(), partial); err != nil {
+	if err := l.stage(b, c, edge, partial); err != nil {
 		return fmt.Errorf("mirroring: %w", err)
 	}
 	if err := l.store.db.Commit(b); err != nil {
@@ -94,12 +93,12 @@ func (l *Log) Append(c *Chunk) error {
 }
 
 // stage writes what a chunk has beside entries and tiles.
-func (l *Log) stage(b *pebble.Batch, c *Chunk, size uint64, partial []byte) error {
-	if err := b.Set(l.key(kindEdge), append(binary.BigEndian.AppendUint64(nil, size), partial...), nil); err != nil {
+func (l *Log) stage(b *pebble.Batch, c *Chunk, edge *tile.Edge, partial []byte) error {
+	if err := errors.Join(b.Set(l.key(kindUnfinished), partial, nil), b.Set(l.key(kindHead), formatHead(edge), nil)); err != nil {
 		return err
 	}
 	for _, f := range c.Files {
-		if _, err := bodystore.StageBody(b, f); err != nil {
+		if err := b.Set(l.fileKey(Body, sha256.Sum256(f)), f, nil); err != nil {
 			return err
 		}
 	}
@@ -120,41 +119,25 @@ func (l *Log) absentKey(a Absent) []byte {
 	return binary.BigEndian.AppendUint64(l.key(kindAbsent, a.Sum[:]...), a.Index)
 }
 
-// ErasedBy returns the index of the notice in this log that erased a body.
-func (l *Log) ErasedBy(sum [sha256.Size]byte) (notice uint64, ok bool, err error) {
-	v, err := l.store.db.Get(l.key(kindErased, sum[:]...))
-	if errors.Is(err, pebble.ErrNotFound) {
-		return 0, false, nil
-	}
-	if err != nil || len(v) != 8 {
-		return 0, false, errors.Join(err, fmt.Errorf("%d bytes for an erasure", len(v)))
-	}
-	return binary.BigEndian.Uint64(v), true, nil
-}
-
-// Absent returns the files, at most max, that entries of the log commit to, that are not stored, and that no notice erased.
+// Absent returns the files, at most limit, that entries of the log commit to, that are not stored, and that no notice erased.
 func (l *Log) Absent(limit int) (out []Absent, err error) {
-	prefix := l.key(kindAbsent)
-	it, err := l.store.db.Reader().NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: l.key(kindAbsent + 1)})
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, it.Close()) }()
-	for it.First(); it.Valid() && len(out) < limit; it.Next() {
-		rest := it.Key()[len(prefix):]
-		if len(rest) != sha256.Size+8 {
-			return nil, fmt.Errorf("key %x is damaged", it.Key())
+	var all []Absent
+	err = l.each(kindAbsent, nil, func(rest, _ []byte) bool {
+		if len(rest) == sha256.Size+8 {
+			all = append(all, Absent{Sum: [sha256.Size]byte(rest), Index: binary.BigEndian.Uint64(rest[sha256.Size:])})
 		}
-		a := Absent{Sum: [sha256.Size]byte(rest), Index: binary.BigEndian.Uint64(rest[sha256.Size:])}
-		_, erased, err := l.ErasedBy(a.Sum)
-		if err != nil {
-			return nil, err
+		return true
+	})
+	for _, a := range all {
+		_, erased, eerr := l.ErasedBy(a.Sum)
+		if err = errors.Join(err, eerr); err != nil || len(out) == limit {
+			break
 		}
 		if !erased {
 			out = append(out, a)
 		}
 	}
-	return out, it.Error()
+	return out, err
 }
 
 // Found stores files that were absent.
@@ -163,8 +146,8 @@ func (l *Log) Found(files [][]byte, absent []Absent) error {
 	defer b.Close() // its error is Commit's
 	have := map[[sha256.Size]byte]bool{}
 	for _, f := range files {
-		sum, err := bodystore.StageBody(b, f)
-		if err != nil {
+		sum := sha256.Sum256(f)
+		if err := b.Set(l.fileKey(Body, sum), f, nil); err != nil {
 			return fmt.Errorf("mirroring: %w", err)
 		}
 		have[sum] = true

@@ -1,7 +1,7 @@
 package mirrorstore
 
 import (
-	"context"
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -12,9 +12,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
-	"github.com/cityproof/cityproof/internal/bodystore"
 	"github.com/cityproof/cityproof/internal/pebbledb"
-	"github.com/cityproof/cityproof/internal/proof"
 	"github.com/cityproof/cityproof/internal/tile"
 )
 
@@ -33,30 +31,51 @@ type Options struct {
 // Store is an open store. It is safe for concurrent use.
 type Store struct {
 	db     *pebbledb.DB
-	bodies *bodystore.Store
+	logger *slog.Logger
 
 	mu   sync.Mutex // guards logs
 	logs map[[sha256.Size]byte]*Log
 }
 
-// Open opens or makes the store in a directory.
+// Open opens or makes the store in a directory. What an earlier layout has is dropped: all of it is fetched again.
 func Open(dir string, opts Options) (*Store, error) {
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
 	db, err := pebbledb.Open(dir, pebbledb.Options{FS: opts.FS, Logger: opts.Logger, MemTableSize: memTableSize, CacheSize: cacheSize})
 	if err != nil {
 		return nil, fmt.Errorf("opening the mirror's store %s: %w", dir, err)
 	}
-	return &Store{db: db, bodies: bodystore.New(db), logs: map[[sha256.Size]byte]*Log{}}, nil
+	s := &Store{db: db, logger: opts.Logger, logs: map[[sha256.Size]byte]*Log{}}
+	if err := s.checkLayout(); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the mirror's store %s: %w", dir, err), db.Close())
+	}
+	return s, nil
+}
+
+// layoutKey holds the number of the layout that FORMAT.md describes.
+var layoutKey = append([]byte{pebbledb.PrefixMeta}, "mirror"...)
+
+const layout = "2"
+
+func (s *Store) checkLayout() error {
+	got, err := s.db.Noted(layoutKey)
+	if err != nil || string(got) == layout {
+		return err
+	}
+	if got != nil {
+		return fmt.Errorf("it has the layout %q of another version of this program: remove the directory, and all is fetched again", got)
+	}
+	b := s.db.NewBatch()
+	defer b.Close() // its error is Commit's
+	if err := errors.Join(b.DeleteRange([]byte{0}, []byte{0xff}, nil), b.Set(layoutKey, []byte(layout), nil)); err != nil {
+		return err
+	}
+	return s.db.Commit(b)
 }
 
 // Close closes the store. No other call may run.
 func (s *Store) Close() error { return s.db.Close() }
-
-// Body returns a body by its hash: whichever log names it. Errors wrap bodystore.ErrNotFound, or are
-// *bodystore.DamagedError, or of the storage.
-func (s *Store) Body(sum [sha256.Size]byte) ([]byte, error) { return s.bodies.Body(sum) }
-
-// HasBody reports whether a body is stored.
-func (s *Store) HasBody(sum [sha256.Size]byte) (bool, error) { return s.bodies.HasBody(sum) }
 
 // Log returns the copy of the log whose origin has this hash; it may be empty.
 func (s *Store) Log(origin [sha256.Size]byte) (*Log, error) {
@@ -83,7 +102,7 @@ func (s *Store) Find(origin [sha256.Size]byte) (*Log, error) {
 		return known, nil
 	}
 	prefix := append([]byte{pebbledb.PrefixMirror}, origin[:]...)
-	if _, err := s.db.Get(append(prefix, kindEdge)); errors.Is(err, pebble.ErrNotFound) {
+	if _, err := s.db.Get(append(prefix, kindHead)); errors.Is(err, pebble.ErrNotFound) {
 		return nil, nil
 	} else if err != nil {
 		return nil, err
@@ -93,11 +112,13 @@ func (s *Store) Find(origin [sha256.Size]byte) (*Log, error) {
 
 // The byte after a log's prefix.
 const (
-	kindEntries = 'e'
-	kindTile    = 't'
-	kindEdge    = 'r'
-	kindErased  = 'x'
-	kindAbsent  = 'a'
+	kindAbsent     = 'a'
+	kindBody       = 'b'
+	kindEntries    = 'e'
+	kindHead       = 'h'
+	kindUnfinished = 'r'
+	kindTile       = 't'
+	kindErased     = 'x'
 )
 
 // Log is the copy of one log.
@@ -108,6 +129,8 @@ type Log struct {
 	mu      sync.RWMutex // guards edge and partial; held for writing while a chunk is committed
 	edge    *tile.Edge
 	partial []byte // the entries behind the last full bundle
+
+	files sync.Mutex // held while a file is mended or erased
 }
 
 func (l *Log) key(kind byte, rest ...byte) []byte {
@@ -123,106 +146,55 @@ func (l *Log) tileKey(level int, n uint64) []byte {
 	return binary.BigEndian.AppendUint64(l.key(kindTile, byte(level)), n) //nolint:gosec // below tile.Levels
 }
 
-// load makes the right edge of what is stored.
-func (l *Log) load() error {
-	v, err := l.store.db.Get(l.key(kindEdge))
+// get returns a value; ok is false where there is none.
+func (l *Log) get(key []byte) (value []byte, ok bool, err error) {
+	value, err = l.store.db.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
-		return nil
+		return nil, false, nil
 	}
+	return value, err == nil, err
+}
+
+// each calls f with the rest of each key of a kind that begins with some bytes, and its value, in order. Both are f's. f
+// returns false to end it.
+func (l *Log) each(kind byte, begin []byte, f func(rest, value []byte) bool) (err error) {
+	prefix := l.key(kind, begin...)
+	it, err := l.store.db.Reader().NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: behind(prefix)})
 	if err != nil {
 		return err
 	}
-	if len(v) < 8 {
-		return errors.New("the right edge is damaged")
-	}
-	size := binary.BigEndian.Uint64(v)
-	entries, err := tile.ParseBundle(v[8:], tile.PartialWidth(0, size))
-	if err != nil {
-		return fmt.Errorf("the right edge: %w", err)
-	}
-	partial := make([][]proof.Hash, tile.Levels)
-	for _, e := range entries {
-		partial[0] = append(partial[0], proof.LeafHash(e))
-	}
-	for level := 1; level < tile.Levels; level++ {
-		width := tile.PartialWidth(level, size)
-		first := size >> (tile.Height * (level + 1)) << tile.Height
-		for i := range uint64(width) { //nolint:gosec // at most 255
-			hashes, err := l.fullTile(level-1, first+i)
-			if err != nil {
-				return err
-			}
-			partial[level] = append(partial[level], tile.NewExpanded(hashes).Root())
+	defer func() { err = errors.Join(err, it.Close()) }() // it is also the error of the iterator
+	for it.First(); it.Valid(); it.Next() {
+		value, err := it.ValueAndErr()
+		if err != nil {
+			return err
+		}
+		if !f(bytes.Clone(it.Key()[len(l.prefix)+1:]), bytes.Clone(value)) {
+			return nil
 		}
 	}
-	if l.edge, err = tile.NewEdge(size, partial); err != nil {
-		return err
-	}
-	l.partial = v[8:]
 	return nil
 }
 
-func (l *Log) fullTile(level int, n uint64) ([]proof.Hash, error) {
-	v, err := l.store.db.Get(l.tileKey(level, n))
-	if err != nil {
-		return nil, fmt.Errorf("tile %d of level %d: %w", n, level, err)
-	}
-	return tile.ParseTile(v, tile.FullWidth)
-}
-
-// Head returns the size and root of what is stored.
-func (l *Log) Head() (uint64, proof.Hash) {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	return l.edge.Size(), l.edge.Root()
-}
-
-// Tile implements tile.Source, of what is stored.
-func (l *Log) Tile(_ context.Context, level int, index uint64, width int) ([]proof.Hash, error) {
-	if l.isEdge(level, index) {
-		l.mu.RLock()
-		defer l.mu.RUnlock()
-		if hashes := l.edge.Partial(level); l.edge.Size()>>(tile.Height*(level+1)) == index && width <= len(hashes) {
-			return hashes[:width], nil
+// behind returns the first key that does not begin with prefix, which has a byte below 0xff.
+func behind(prefix []byte) []byte {
+	end := bytes.Clone(prefix)
+	for i := len(end) - 1; ; i-- {
+		if end[i] < 0xff {
+			end[i]++
+			return end[:i+1]
 		}
 	}
-	hashes, err := l.fullTile(level, index)
-	if err != nil {
-		return nil, err
-	}
-	return hashes[:width], nil
 }
 
-func (l *Log) isEdge(level int, index uint64) bool {
-	size, _ := l.Head()
-	return size>>(tile.Height*(level+1)) == index
-}
+// placeKey holds how far the scrub has come.
+var placeKey = append([]byte{pebbledb.PrefixMeta}, "scrub"...)
 
-// Bundle returns the first width entries of an entry bundle, as tlog-tiles has them.
-func (l *Log) Bundle(index uint64, width int) ([]byte, error) {
-	l.mu.RLock()
-	size, whole := l.edge.Size(), l.partial
-	l.mu.RUnlock()
-	if index != size/tile.FullWidth {
-		var err error
-		if whole, err = l.store.db.Get(l.numbered(kindEntries, index)); err != nil {
-			return nil, fmt.Errorf("entry bundle %d: %w", index, err)
-		}
-	}
-	return cut(whole, width)
-}
+// Place returns what SetPlace was given last, nil if nothing is kept. It may be lost in a crash.
+func (s *Store) Place() ([]byte, error) { return s.db.Noted(placeKey) }
 
-// cut returns the first n entries of a bundle.
-func cut(bundle []byte, n int) ([]byte, error) {
-	at := 0
-	for range n {
-		if at+2 > len(bundle) {
-			return nil, fmt.Errorf("the bundle has fewer than %d entries", n)
-		}
-		at += 2 + int(binary.BigEndian.Uint16(bundle[at:]))
-	}
-	if at > len(bundle) {
-		return nil, errors.New("the bundle is cut short")
-	}
-	return bundle[:at], nil
-}
+// SetPlace keeps how far a scrub has come.
+func (s *Store) SetPlace(b []byte) error { return s.db.Note(placeKey, b) }
+
+// Size is about how many bytes the copies take on the disk.
+func (s *Store) Size() uint64 { return s.db.Metrics().DiskSpaceUsage() }

@@ -6,9 +6,12 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,17 +29,22 @@ import (
 type alliance struct {
 	member   *member
 	file     []byte // root.json
+	first    *root.Root
+	version  int64 // of the newest root file that was adopted
 	follower *registry.Follower
+	followed []root.Registry   // where it is, as sources was made for
 	sources  []registry.Source // of the registry
 	door     *registry.Door    // nil: another node runs the registry
 	peers    *http.Client
 	poll     time.Duration
 	anchors  time.Duration
+	scrub    config.Scrub
 	logger   *slog.Logger
 
 	published chan struct{} // a word that there is a new head
 	anchored  atomic.Int64  // Unix second of the last anchor of this process
 	rounds    rounds
+	beats     heartbeats
 }
 
 // openAlliance reads root.json. The registry is followed from what joinLog and run are given.
@@ -53,46 +61,104 @@ func (m *member) openAlliance(whole *config.Config, logger *slog.Logger) error {
 		return fmt.Errorf("%s: %w", m.cfg.Root, err)
 	}
 	a := &alliance{
-		member: m, file: file, peers: peerClient(whole.Peers),
-		poll: time.Duration(whole.Peers.Poll), anchors: time.Duration(whole.Anchor.Interval),
+		member: m, file: file, first: first, version: first.Version, peers: peerClient(whole.Peers),
+		poll: time.Duration(whole.Peers.Poll), anchors: time.Duration(whole.Anchor.Interval), scrub: whole.Scrub,
 		logger: logger.With(slog.String("origin", m.origin)), published: make(chan struct{}, 1),
 	}
 	if a.follower, err = registry.NewFollower(first); err != nil {
 		return fmt.Errorf("%s: %w", m.cfg.Root, err)
 	}
-	m.alliance = a
-	return nil
+	m.alliance, m.logs = a, &copies{alliance: a, web: map[string]*client.LogReader{}}
+	return a.adopt()
+}
+
+// adopt takes the versions of the root that were put beside root.json: root.2.json, root.3.json and so on. The registry holds
+// most of them as well; one by which it goes on after a fork is wanted before.
+func (a *alliance) adopt() error {
+	for {
+		a.version = max(a.version, a.follower.Roster().Root().Version)
+		file := fmt.Sprintf("%s.%d.json", strings.TrimSuffix(a.member.cfg.Root, ".json"), a.version+1)
+		b, err := os.ReadFile(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading the alliance's root: %w", err)
+		}
+		next, err := root.Parse(b)
+		if err == nil {
+			err = a.follower.Adopt(next)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		if next.Version != a.version+1 {
+			return fmt.Errorf("%s: it is version %d", file, next.Version)
+		}
+		a.version = next.Version
+		a.logger.Info("a version of the root was read", slog.Int64("version", next.Version), slog.Bool("goes_on", next.GoesOn() != nil))
+	}
+}
+
+// registries is where the registry is, the newest that is known first: two while it goes on in another log.
+func (a *alliance) registries() []root.Registry {
+	st := a.follower.State()
+	now := []root.Registry{st.Roster.Root().Terms.Registry}
+	if st.Next != nil {
+		now = append([]root.Registry{st.Next.Terms.Registry}, now...)
+	}
+	return now
 }
 
 // joinLog gives the alliance the member's log, which may be the registry itself.
 func (a *alliance) joinLog(ctx context.Context) error {
-	if a.follower.Origin() == a.member.origin {
-		log := ownLog{a.member.ledger}
-		a.door = registry.NewDoor(a.follower, log)
-		a.sources = []registry.Source{log}
-		return a.follower.Update(ctx, log)
+	if a.registries()[0].Origin != a.member.origin {
+		return nil
 	}
-	registry := a.follower.Roster().Root().Terms.Registry
-	if err := a.followAt(registry.URL); err != nil {
-		return fmt.Errorf("the registry's address in root.json: %w", err)
+	log := ownLog{a.member.ledger}
+	a.door = registry.NewDoor(a.follower, log)
+	if a.member.lost() {
+		return nil // others have it
 	}
+	return a.follower.Update(ctx, log)
+}
+
+// findRegistry lets the registry be followed from where it is and, while that can't be reached, from copies: this node's own,
+// then those of the founders. Who serves it doesn't matter: it is checked.
+func (a *alliance) findRegistry() error {
+	now := a.registries()
+	if a.door != nil && !a.member.lost() {
+		a.sources, a.followed = []registry.Source{ownLog{a.member.ledger}}, nil
+		return nil
+	}
+	if slices.EqualFunc(now, a.followed, func(x, y root.Registry) bool { return x.Origin == y.Origin && x.URL == y.URL }) {
+		return nil
+	}
+	a.sources = nil
+	for _, r := range now {
+		if r.Origin != a.member.origin {
+			if err := a.followAt(r.URL); err != nil {
+				return fmt.Errorf("the registry's address in root metadata: %w", err)
+			}
+		}
+		if err := a.followCopies(r.Origin); err != nil {
+			return err
+		}
+	}
+	a.followed = now
 	return nil
 }
 
-// followCopies lets the registry be followed from copies too, while the secretariat can't be reached: this node's own, then
-// those of the founders. Who serves it doesn't matter: it is checked.
-func (a *alliance) followCopies() error {
-	registry := a.follower.Origin()
-	if a.member.mirror == nil || registry == a.member.origin {
-		return nil
+func (a *alliance) followCopies(registry string) error {
+	if registry != a.member.origin && a.member.mirror != nil {
+		log, err := a.member.copies.Log(originHash(registry))
+		if err != nil {
+			return err
+		}
+		a.sources = append(a.sources, ownCopy{log: log, member: a.member, origin: registry})
 	}
-	log, err := a.member.copies.Log(originHash(registry))
-	if err != nil {
-		return err
-	}
-	a.sources = append(a.sources, ownCopy{log: log, member: a.member, origin: registry})
-	for _, f := range a.follower.Roster().Root().Founders {
-		if o := f.Member.Origin(); o != registry && o != a.member.origin {
+	for _, f := range a.first.Founders {
+		if o := f.Member.Origin(); o != a.first.Terms.Registry.Origin && o != a.member.origin {
 			if err := a.followAt(fmt.Sprintf("%s/mirror/%x", f.Member.Entry.GetHttp(), originHash(registry))); err != nil {
 				return err
 			}
@@ -123,7 +189,10 @@ func (a *alliance) run(ctx context.Context) {
 	var g sync.WaitGroup
 	g.Go(func() { a.follow(ctx) })
 	g.Go(func() { a.mirrorLogs(ctx) })
+	g.Go(func() { a.keepCopies(ctx, a.scrub) })
+	g.Go(func() { a.recover(ctx) })
 	g.Go(func() { a.cosign(ctx) })
+	g.Go(func() { a.listen(ctx) })
 	g.Go(func() { a.member.accusations.watch(ctx, a.poll) })
 	if a.member.gossip != nil {
 		g.Go(func() { a.member.gossip.Run(ctx) })
@@ -159,12 +228,19 @@ func (a *alliance) follow(ctx context.Context) {
 func (a *alliance) update(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, followTimeout)
 	defer cancel()
+	if err := errors.Join(a.adopt(), a.findRegistry()); err != nil {
+		return err
+	}
 	var errs []error
 	for _, src := range a.sources {
-		alarms := len(a.follower.State().Alarms)
+		alarms, epoch := len(a.follower.State().Alarms), a.follower.Roster().Epoch().Number
 		err := a.follower.Update(ctx, src)
+		if a.follower.Roster().Epoch().Number != epoch {
+			a.news() // another committee counts
+		}
 		if err == nil {
-			for _, alarm := range a.follower.State().Alarms[alarms:] {
+			all := a.follower.State().Alarms
+			for _, alarm := range all[min(alarms, len(all)):] { // fewer, where the follower went back
 				a.logger.Error("the registry holds an entry that breaks a rule and has no effect",
 					slog.Uint64("index", alarm.Index), slog.String("what", alarm.What), slog.String("reason", alarm.Reason))
 			}

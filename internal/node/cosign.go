@@ -49,13 +49,19 @@ func (a *alliance) cosign(ctx context.Context) {
 			return
 		}
 		next := a.anchors - time.Since(a.rounds.anchored)
-		if err != nil {
+		switch {
+		case errors.Is(err, errNothingToShow):
+			next = retryRound
+		case err != nil:
 			a.sayNotFinal(err)
 			next = retryRound
 		}
 		wait.Reset(max(next, 0))
 	}
 }
+
+// errNothingToShow says that the log has no head to be cosigned: it is empty, or being brought back.
+var errNothingToShow = errors.New("there is no head to show")
 
 func (a *alliance) sayNotFinal(err error) {
 	if now := err.Error(); now != a.rounds.said {
@@ -68,58 +74,71 @@ func (a *alliance) sayNotFinal(err error) {
 func (a *alliance) step(ctx context.Context) error {
 	log := a.member.ledger
 	p := log.Published()
-	if p == nil {
-		return nil
+	if p == nil || a.member.lost() {
+		return errNothingToShow
 	}
 	r := a.follower.Roster()
 	own := a.own(r)
 	if own == nil {
 		return fmt.Errorf("%s is not in the roster yet", a.member.cfg.City)
 	}
-	if len(r.Committee(own.ID())) == 0 {
+	bench := r.Bench(own, p.Checkpoint.Size)
+	if len(bench.Committee) == 0 {
 		return a.anchorUnwitnessed(ctx, p)
 	}
-	if err := a.collect(r, own); err != nil {
+	if err := a.collect(r, own, bench); err != nil {
 		return err
 	}
-	if f := log.Final(); f == nil || f.Checkpoint.Size < p.Checkpoint.Size {
+	if f := log.Final(); f == nil || f.Checkpoint.Size < p.Checkpoint.Size || !stillFinal(r, own, f) {
 		if err := a.round(ctx, p.Note); err != nil {
 			return err
 		}
 	}
-	if time.Since(a.rounds.anchored) < a.anchors {
+	// Nothing proves an EPOCH to others before the anchor by which the registry's committee hands over.
+	if time.Since(a.rounds.anchored) < a.anchors && !(a.door != nil && r.AwaitsHandOver()) {
 		return nil
 	}
 	return a.anchor(ctx)
 }
 
+// stillFinal reports whether those who made a head final have a say in the epoch of now: after an EPOCH others do.
+func stillFinal(r *roster.Roster, own *roster.Member, f *ledger.Published) bool {
+	_, err := r.Finality(own, f.Note)
+	return err == nil
+}
+
 // collect makes the collector for the committee of the roster.
-func (a *alliance) collect(r *roster.Roster, own *roster.Member) error {
+func (a *alliance) collect(r *roster.Roster, own *roster.Member, bench *roster.Bench) error {
 	opts := cosigning.Options{Prover: ownLog{a.member.ledger}, Client: a.peers, MirrorQuorum: roster.MirrorQuorum}
+	voices := map[string]roster.Voice{}
 	var asked strings.Builder
-	for _, id := range r.Committee(own.ID()) {
-		m := r.Member(id)
-		if r.Status(m) != roster.Active {
+	for _, v := range bench.Voices {
+		voices[v.ID] = v
+		if !slices.Contains(bench.Committee, v.ID) {
 			continue
 		}
-		w, err := peer(m.Witness, m.Entry.GetHttp()+"/witness")
+		w, err := peer(v.Witness, r.Member(v.ID).Entry.GetHttp()+"/witness")
 		if err != nil {
 			return err
 		}
 		opts.Witnesses = append(opts.Witnesses, w)
-		fmt.Fprintln(&asked, w.URL, m.Witness)
+		fmt.Fprintln(&asked, w.URL, v.Witness)
 	}
-	opts.Quorum = roster.Quorum(len(r.Committee(own.ID())))
+	opts.Quorum = roster.Quorum(len(bench.Committee))
 	if len(opts.Witnesses) < opts.Quorum {
-		return fmt.Errorf("%w: only %d of %d witnesses have a voice, want %d", roster.ErrNotFinal, len(opts.Witnesses), len(r.Committee(own.ID())), opts.Quorum)
+		return fmt.Errorf("%w: only %d of %d witnesses have a voice, want %d", roster.ErrNotFinal, len(opts.Witnesses), len(bench.Committee), opts.Quorum)
 	}
 	for _, m := range a.mirrors(r, own) {
-		w, err := peer(m.Mirror, fmt.Sprintf("%s/mirror/%x", m.Entry.GetHttp(), originHash(a.member.origin)))
+		v, ok := voices[m.ID()]
+		if !ok {
+			continue // it came in after the EPOCH
+		}
+		w, err := peer(v.Mirror, fmt.Sprintf("%s/mirror/%x", m.Entry.GetHttp(), originHash(a.member.origin)))
 		if err != nil {
 			return err
 		}
 		opts.Mirrors = append(opts.Mirrors, w)
-		fmt.Fprintln(&asked, w.URL, m.Mirror)
+		fmt.Fprintln(&asked, w.URL, v.Mirror)
 	}
 	if a.rounds.collector != nil && a.rounds.asked == asked.String() {
 		return nil
@@ -139,7 +158,7 @@ func peer(key checkpoint.VKey, url string) (cosigning.Witness, error) {
 
 // mirrors are the members to ask for a mirror's cosignature, in an order of this log's own: others where some failed.
 func (a *alliance) mirrors(r *roster.Roster, own *roster.Member) []*roster.Member {
-	all := mirrorsIn(r, own)
+	all := r.Mirrors(own)
 	if len(all) <= askedMirrors {
 		return all
 	}

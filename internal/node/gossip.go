@@ -53,6 +53,7 @@ func (m *member) openGossip(whole *config.Config) error {
 		Self: m.cfg.City, Roster: m.alliance.follower.Roster, Certificate: cert, Period: time.Duration(whole.Peers.Gossip),
 		Dial:     func(ctx context.Context, addr string) (net.Conn, error) { return dialer.DialContext(ctx, "tcp", addr) },
 		Prove:    m.prove,
+		Kept:     m.kept,
 		Evidence: m.heard,
 		Origin:   m.origin,
 		Own:      m.foreignHead,
@@ -124,8 +125,8 @@ func (m *member) prove(ctx context.Context, origin string, q gossip.Question) (*
 func (m *member) tilesOf(origin string) []tile.Source {
 	if origin == m.origin {
 		out := []tile.Source{ownTiles{m.ledger}}
-		if m.mirrors != nil {
-			out = append(out, m.mirrors()...)
+		if m.logs != nil {
+			out = append(out, m.logs.own()...)
 		}
 		return out
 	}
@@ -135,7 +136,7 @@ func (m *member) tilesOf(origin string) []tile.Source {
 			out = append(out, log)
 		}
 	}
-	if log, ok := m.mirrored(origin); ok {
+	if log, ok := m.logs.Mirrored(origin); ok {
 		for _, s := range log.Sources {
 			out = append(out, s)
 		}

@@ -64,11 +64,12 @@ func (h *health) routes(mux *http.ServeMux) {
 
 func (h *health) ready(ctx context.Context) error {
 	for _, m := range h.members {
-		if err := h.readable(ctx, m); err != nil {
-			return fmt.Errorf("%s: %w", m.origin, err)
-		}
+		// Why nothing is published explains what can't be read, and not the other way round.
 		if why := m.ledger.ReadOnly(); why != "" {
 			return fmt.Errorf("%s: %w", m.origin, &ledger.ReadOnlyError{Reason: why})
+		}
+		if err := h.readable(ctx, m); err != nil {
+			return fmt.Errorf("%s: %w", m.origin, err)
 		}
 	}
 	return nil

@@ -17,6 +17,8 @@ import (
 // InitOptions say which node to make.
 type InitOptions struct {
 	City, URL, Dir string
+	// LogName is the last part of the log's origin; empty: log.
+	LogName string
 	// HTTP and GRPC are the addresses to listen on; empty: the defaults.
 	HTTP, GRPC string
 	// Publishers are the officers' public keys that may publish from the start.
@@ -34,7 +36,7 @@ type Initialised struct {
 // Init makes a node's folder: log keys, state, trust.json and a configuration. It never
 // overwrites: a log's key or name that is replaced is another log.
 func Init(opts InitOptions) (*Initialised, error) {
-	m := config.Member{City: opts.City, URL: opts.URL}
+	m := config.Member{City: opts.City, URL: opts.URL, LogName: opts.LogName}
 	origin, err := m.Origin()
 	if err != nil {
 		return nil, err
@@ -131,6 +133,9 @@ members:
   - city: %s
     url: %s
 `, opts.City, opts.URL)
+	if opts.LogName != "" {
+		text += "    log_name: " + opts.LogName + "\n"
+	}
 	if opts.HTTP != "" {
 		text += "http:\n  listen: " + opts.HTTP + "\n"
 	}

@@ -21,7 +21,6 @@ import (
 	"github.com/cityproof/cityproof/internal/peerstore"
 	"github.com/cityproof/cityproof/internal/scrub"
 	"github.com/cityproof/cityproof/internal/signingkey"
-	"github.com/cityproof/cityproof/internal/tile"
 	"github.com/cityproof/cityproof/internal/witness"
 )
 
@@ -46,11 +45,10 @@ type member struct {
 	copies   *mirrorstore.Store // nil: it mirrors nothing
 	mirror   *mirror.Mirror     // as copies
 
-	accusations *accusations // nil: no alliance
-	mirrored    func(origin string) (mirror.Log, bool)
-	mirrors     func() []tile.Source // of the own log; nil as mirror
-	gossip      *gossipnet.Engine    // nil: no alliance, or no key
-	certificate tls.Certificate      // of gossip
+	accusations *accusations      // nil: no alliance
+	logs        *copies           // of the alliance, and where they are; nil: no alliance
+	gossip      *gossipnet.Engine // nil: no alliance, or no key
+	certificate tls.Certificate   // of gossip
 }
 
 // openMember opens everything that belongs to one city, or nothing.
@@ -85,23 +83,7 @@ func openMember(ctx context.Context, cfg config.Member, whole *config.Config, lo
 	if m.log, err = logstore.Open(m.db, logstore.Options{PureIdentity: true, OnDamage: m.foundDamage, Logger: logger}); err != nil {
 		return m, err
 	}
-	if err = m.findForeign(logger); err != nil {
-		return m, err
-	}
-	m.ledger, err = ledger.Open(ctx, ledger.Options{
-		City:      cfg.City,
-		DB:        m.db,
-		Log:       m.log,
-		Bodies:    m.openBodies(),
-		Signer:    m.signer,
-		Publisher: m.publisher,
-		Quota:     ledger.Quota{StatementsPerHour: whole.Limits.StatementsPerHour, BytesPerDay: whole.Limits.BytesPerDay},
-		Now:       time.Now,
-		Damaged:   m.damages.Reason,
-		OnPublish: m.news,
-		Logger:    logger,
-	})
-	if err != nil {
+	if err = m.openLedger(ctx, whole, logger); err != nil {
 		return m, err
 	}
 	m.openScrub(whole.Scrub, logger)
@@ -119,10 +101,32 @@ func openMember(ctx context.Context, cfg config.Member, whole *config.Config, lo
 	if err = m.openMirror(logger); err != nil || m.alliance == nil {
 		return m, err
 	}
-	if err = m.alliance.followCopies(); err != nil {
+	if err = m.alliance.findRegistry(); err != nil {
 		return m, err
 	}
 	return m, m.openGossip(whole)
+}
+
+// openLedger opens the log for publishing.
+func (m *member) openLedger(ctx context.Context, whole *config.Config, logger *slog.Logger) (err error) {
+	if err = m.findForeign(logger); err != nil {
+		return err
+	}
+	m.ledger, err = ledger.Open(ctx, ledger.Options{
+		City:      m.cfg.City,
+		DB:        m.db,
+		Log:       m.log,
+		Bodies:    m.openBodies(),
+		Signer:    m.signer,
+		Publisher: m.publisher,
+		Quota:     ledger.Quota{StatementsPerHour: whole.Limits.StatementsPerHour, BytesPerDay: whole.Limits.BytesPerDay},
+		Now:       time.Now,
+		Damaged:   m.damages.Reason,
+		Known:     m.alliance != nil,
+		OnPublish: m.news,
+		Logger:    logger,
+	})
+	return err
 }
 
 // news is told of each new checkpoint.

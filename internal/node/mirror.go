@@ -1,7 +1,6 @@
 package node
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,10 +15,12 @@ import (
 	"github.com/cityproof/cityproof/internal/act"
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/client"
+	"github.com/cityproof/cityproof/internal/config"
 	"github.com/cityproof/cityproof/internal/mirror"
 	"github.com/cityproof/cityproof/internal/mirrorstore"
 	"github.com/cityproof/cityproof/internal/roster"
 	"github.com/cityproof/cityproof/internal/signingkey"
+	"github.com/cityproof/cityproof/internal/telemetry"
 	"github.com/cityproof/cityproof/internal/tile"
 )
 
@@ -64,13 +65,14 @@ func (m *member) openMirror(logger *slog.Logger) error {
 	if m.copies, err = mirrorstore.Open(m.cfg.Mirror, mirrorstore.Options{Logger: logger}); err != nil {
 		return err
 	}
-	logs := &copies{alliance: m.alliance, web: map[string]*client.LogReader{}}
-	m.mirrored, m.mirrors = logs.Mirrored, logs.own
 	m.mirror, err = mirror.New(mirror.Options{
-		Store: m.copies, Heads: m.peers, Signer: signer, Logs: logs, Ready: m.ready, Seen: m.seen, Conflict: m.conflict,
+		Store: m.copies, Heads: m.peers, Signer: signer, Logs: m.logs, Ready: m.ready, Seen: m.seen, Conflict: m.conflict, Logger: m.alliance.logger,
 	})
 	return err
 }
+
+// Origins implements mirror.Logs.
+func (c *copies) Origins() []string { return c.alliance.mirrored() }
 
 // Mirrored implements mirror.Logs.
 func (c *copies) Mirrored(origin string) (mirror.Log, bool) {
@@ -113,7 +115,7 @@ func (c *copies) own() []tile.Source {
 // sourcesOf are the places where a member's log lies: its own node, then others that mirror it.
 func sourcesOf(r *roster.Roster, m *roster.Member, self string) []string {
 	urls := []string{m.Entry.GetHttp() + "/log"}
-	for _, other := range mirrorsIn(r, m) {
+	for _, other := range r.Mirrors(m) {
 		if len(urls) > otherSources {
 			break
 		}
@@ -122,19 +124,6 @@ func sourcesOf(r *roster.Roster, m *roster.Member, self string) []string {
 		}
 	}
 	return urls
-}
-
-// mirrorsIn are the members that may mirror a member's log, in an order of that log's own: all but those who run it.
-func mirrorsIn(r *roster.Roster, m *roster.Member) []*roster.Member {
-	var all []*roster.Member
-	for _, other := range r.Members() {
-		if other != m && r.Status(other) == roster.Active && other.Entry.GetOperator() != m.Entry.GetOperator() {
-			all = append(all, other)
-		}
-	}
-	rank := func(o *roster.Member) [32]byte { return originHash(m.ID() + "\n" + o.ID()) }
-	slices.SortFunc(all, func(x, y *roster.Member) int { i, j := rank(x), rank(y); return bytes.Compare(i[:], j[:]) })
-	return all
 }
 
 func (c *copies) reader(url string) (*client.LogReader, error) {
@@ -178,13 +167,27 @@ func (a *alliance) mirrorLogs(ctx context.Context) {
 	}
 }
 
+// keepCopies reads again what is mirrored, within the period of the node's own scrub, and mends what is damaged.
+func (a *alliance) keepCopies(ctx context.Context, cfg config.Scrub) {
+	m := a.member.mirror
+	if m == nil {
+		return
+	}
+	var g sync.WaitGroup
+	g.Go(func() { m.Heal(ctx) })
+	if cfg.Period != config.Off {
+		g.Go(func() { m.Scrub(ctx, time.Duration(cfg.Period), cfg.MaxBytesPerSecond) })
+	}
+	g.Wait()
+}
+
 // mirrored are the origins of the logs that this member mirrors: all of a small alliance, else its share.
 func (a *alliance) mirrored() []string {
 	r := a.follower.Roster()
 	members := r.Members()
 	var out []string
 	for _, m := range members {
-		ranked := mirrorsIn(r, m)
+		ranked := r.Mirrors(m)
 		if len(members) > mirrorAll && len(ranked) > mirrorsOfLog {
 			ranked = ranked[:mirrorsOfLog]
 		}
@@ -193,4 +196,16 @@ func (a *alliance) mirrored() []string {
 		}
 	}
 	return out
+}
+
+// mirrorMetrics is what the member mirrors, in numbers; all 0 where it mirrors nothing.
+func (a *alliance) mirrorMetrics() telemetry.MirrorState {
+	m := a.member
+	if m.mirror == nil {
+		return telemetry.MirrorState{}
+	}
+	s := m.mirror.ScrubState()
+	return telemetry.MirrorState{
+		Disk: m.copies.Size(), ScrubBytes: s.Bytes, ScrubCycles: s.Cycles, Found: s.Found, Mended: s.Mended, Damaged: s.Damaged,
+	}
 }

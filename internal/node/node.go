@@ -69,6 +69,8 @@ func (n *node) watch() {
 		n.metrics.WatchScrub(m.origin, m.scrubState)
 		if m.alliance != nil {
 			n.metrics.WatchAlliance(m.origin, m.alliance.metrics)
+			n.metrics.WatchLags(m.origin, func() []telemetry.LogLag { return m.alliance.beats.lags(time.Now()) })
+			n.metrics.WatchMirror(m.origin, m.alliance.mirrorMetrics)
 		}
 		n.metrics.WatchLog(m.origin, func() telemetry.LogState {
 			size, published, queued := m.ledger.State()

@@ -78,7 +78,7 @@ func (c ownCopy) Bundle(_ context.Context, index uint64, width int) ([][]byte, e
 
 // File implements registry.Source.
 func (c ownCopy) File(_ context.Context, sum [sha256.Size]byte) ([]byte, error) {
-	return c.member.copies.Body(sum)
+	return c.log.Body(sum)
 }
 
 // ownTiles are the tiles of this node's own log.

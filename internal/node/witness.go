@@ -9,6 +9,7 @@ import (
 	"github.com/cityproof/cityproof/internal/act"
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/config"
+	"github.com/cityproof/cityproof/internal/ledger"
 	"github.com/cityproof/cityproof/internal/peerstore"
 	"github.com/cityproof/cityproof/internal/roster"
 	"github.com/cityproof/cityproof/internal/signingkey"
@@ -82,7 +83,8 @@ func (m *member) openWitness(cfg config.Witness, logger *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	m.peers, err = peerstore.Open(m.cfg.State, checkpoint.FormatVKey(signer.Key()), peerstore.Options{Logger: logger})
+	loss, _ := m.ledger.Lost()
+	m.peers, err = peerstore.Open(m.cfg.State, checkpoint.FormatVKey(signer.Key()), peerstore.Options{Logger: logger, Lost: loss == ledger.LostState})
 	if errors.Is(err, peerstore.ErrLost) { // the city's own log is none the worse
 		logger.Error("this node witnesses nobody", slog.Any("err", err))
 		return nil

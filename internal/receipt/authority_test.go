@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/cityproof/cityproof/internal/alliancetest"
+	"github.com/cityproof/cityproof/internal/authority"
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/declaration"
 	"github.com/cityproof/cityproof/internal/proof"
@@ -16,7 +17,7 @@ import (
 type alliance struct {
 	t      *testing.T
 	cities []*alliancetest.City
-	f      *receipt.Founding
+	f      *authority.Holder
 	log    *alliancetest.Log
 }
 
@@ -27,7 +28,7 @@ func newAlliance(t *testing.T) *alliance {
 		a.cities = append(a.cities, alliancetest.NewCity(t, id))
 	}
 	var err error
-	if a.f, err = receipt.NewFounding(alliancetest.Found(t, a.cities...)); err != nil {
+	if a.f, err = authority.NewHolder(alliancetest.Found(t, a.cities...)); err != nil {
 		t.Fatal(err)
 	}
 	a.log = alliancetest.NewLog(t, a.cities[1])
@@ -64,7 +65,9 @@ func (a *alliance) receipt(witnesses, mirrors []int) *receipt.Receipt {
 	}
 	e := a.log.Entries[1]
 	r := receipt.New(e, a.bodyOf(e), 1, []proof.Hash{leaves[0], leaves[2]}, note)
-	r.Authority = &receipt.Authority{}
+	if r.Authority, err = authority.Parse([]byte(`{"epoch":0}`)); err != nil {
+		a.t.Fatal(err)
+	}
 	b, err := r.Format()
 	if err != nil {
 		a.t.Fatal(err)
@@ -139,8 +142,11 @@ func TestVerifyInBelievesTheRootAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	later := strings.Replace(string(b), `"authority":{"epoch":0}`, `"authority":{"epoch":1}`, 1)
-	if _, err := receipt.Parse([]byte(later)); !errors.As(err, &untold) {
-		t.Errorf("a later epoch: %v", err)
+	later, err := receipt.Parse([]byte(strings.Replace(string(b), `"authority":{"epoch":0}`, `"authority":{"epoch":1}`, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := receipt.VerifyIn(later, a.f); !errors.As(err, &untold) {
+		t.Errorf("a later epoch that nothing proves: %v", err)
 	}
 }

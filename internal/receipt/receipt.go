@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/cityproof/cityproof/internal/authority"
 	"github.com/cityproof/cityproof/internal/canonical"
 	"github.com/cityproof/cityproof/internal/declaration"
 	"github.com/cityproof/cityproof/internal/proof"
@@ -14,7 +15,7 @@ import (
 
 // MaxFile is the most bytes of a receipt file. Newlines and quotes of the proof
 // take two bytes each in JSON.
-const MaxFile = declaration.MaxEntry + declaration.MaxBody + 2*proof.MaxProofSize + 128
+const MaxFile = declaration.MaxEntry + declaration.MaxBody + authority.MaxSize + 2*proof.MaxProofSize + 128
 
 // Receipt is what a receipt file holds. Nothing in it is verified.
 type Receipt struct {
@@ -25,7 +26,7 @@ type Receipt struct {
 	Body []byte
 	// Authority says, in an alliance, by which epoch the receipt is to be judged; nil if
 	// the receipt does not say that its head is final.
-	Authority *Authority
+	Authority *authority.Authority
 	// Proof says where in the log the statement stands, under which checkpoint.
 	Proof *proof.TLogProof
 }
@@ -87,8 +88,8 @@ func parse(b []byte) (*Receipt, error) {
 			return nil, notOurs("the line of the authority is cut")
 		}
 		var err error
-		if r.Authority, err = parseAuthority(text); err != nil {
-			return nil, err
+		if r.Authority, err = authority.Parse(text); err != nil {
+			return nil, &FalseError{ClaimAuthority, err}
 		}
 	}
 	text, rest, ok := cutLine(b, proofPrefix, "}")
@@ -136,7 +137,7 @@ func cutLine(b []byte, prefix, suffix string) (value, rest []byte, ok bool) {
 }
 
 // unknownMember returns the first member of a JSON object that no receipt of ours
-// has, for example an "authority" of a later epoch.
+// has.
 func unknownMember(b []byte) (string, bool) {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(b, &members) != nil {
@@ -144,7 +145,7 @@ func unknownMember(b []byte) (string, bool) {
 	}
 	var unknown []string
 	for key := range members {
-		if key != "statement" && key != "body" && key != "tlog_proof" && (key != "authority" || string(members[key]) != foundingText) {
+		if key != "statement" && key != "body" && key != "tlog_proof" && key != "authority" {
 			unknown = append(unknown, key)
 		}
 	}
@@ -166,7 +167,11 @@ func (r *Receipt) Format() ([]byte, error) {
 		b = append(append(append(b, bodyPrefix...), r.Body...), ",\n"...)
 	}
 	if r.Authority != nil {
-		b = append(append(append(b, authorityPrefix...), foundingText...), ",\n"...)
+		text, err := r.Authority.Format()
+		if err != nil {
+			return nil, fmt.Errorf("formatting receipt: %w", err)
+		}
+		b = append(append(append(b, authorityPrefix...), text...), ",\n"...)
 	}
 	b = canonical.AppendString(append(b, proofPrefix...), string(text))
 	b = append(b, "}\n"...)

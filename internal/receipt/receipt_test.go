@@ -209,10 +209,10 @@ func TestUnknownMembersCouldNotBeTold(t *testing.T) {
 	_, r := sample(t)
 	good := string(format(t, r))
 	for name, file := range map[string]string{
-		"authority at the end":   strings.TrimSuffix(good, "}\n") + ",\n\"authority\":{}}\n",
-		"authority at the start": strings.Replace(good, "{", "{\"authority\":{},\n", 1),
-		"another layout":         `{"authority": {"epoch": 3}, "statement": {}, "tlog_proof": ""}`,
-		"an odd name":            strings.TrimSuffix(good, "}\n") + ",\n\"\x7f\u202e\":1}\n",
+		"another member at the end":   strings.TrimSuffix(good, "}\n") + ",\n\"successor\":{}}\n",
+		"another member at the start": strings.Replace(good, "{", "{\"successor\":{},\n", 1),
+		"another layout":              `{"successor": {"epoch": 3}, "statement": {}, "tlog_proof": ""}`,
+		"an odd name":                 strings.TrimSuffix(good, "}\n") + ",\n\"\x7f\u202e\":1}\n",
 	} {
 		_, err := receipt.Parse([]byte(file))
 		var unknown *receipt.CouldNotTellError

@@ -46,6 +46,21 @@ type Door struct {
 // NewDoor returns the door of a log, whose follower follows that same log.
 func NewDoor(f *Follower, log Log) *Door { return &Door{follower: f, log: log} }
 
+// waits refuses what may not come now: after a fork the version of the root by which the registry goes on must be the first
+// entry of the new log, for anything before it would make it void.
+func (d *Door) waits(out roster.Outcome) error {
+	st := d.follower.State()
+	switch {
+	case st.Next == nil:
+		return nil
+	case st.Note == nil:
+		return &WaitingError{st.Next, "this node's log is not that one"}
+	case out.What != "root_version":
+		return &WaitingError{st.Next, "the act that records the version comes first"}
+	}
+	return nil
+}
+
 // Submit appends an act or an anchor if it would have effect. Errors: *RefusedError where it would not, else of Log.
 func (d *Door) Submit(ctx context.Context, entry []byte, files [][]byte) (index uint64, err error) {
 	d.mu.Lock()
@@ -70,6 +85,9 @@ func (d *Door) Submit(ctx context.Context, entry []byte, files [][]byte) (index 
 		return 0, &RefusedError{out.What, out.Reason}
 	case out.Kind == roster.Skipped:
 		return 0, &RefusedError{out.What, errNotHere}
+	}
+	if err := d.waits(out); err != nil {
+		return 0, &RefusedError{out.What, err}
 	}
 	if index, err = d.log.Append(ctx, entry, files); err != nil {
 		return 0, err

@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/cityproof/cityproof/internal/checkpoint"
+	"github.com/cityproof/cityproof/internal/logtime"
 	"github.com/cityproof/cityproof/internal/proof"
 	"github.com/cityproof/cityproof/internal/root"
 	"github.com/cityproof/cityproof/internal/roster"
@@ -52,15 +54,26 @@ const maxAlarms = 1000
 // State is a registry up to a head. It does not change.
 type State struct {
 	Roster *roster.Roster
-	Note   []byte // the head, signed by the registry; nil before the first
+	Note   []byte // the head, signed by the registry; nil before the first, and where it went back to the head that Next names
 	Alarms []Alarm
+	// Next is the version of the root by which the registry goes on in another log, while Roster does not hold it: until then
+	// no act is taken. Nil: there is none.
+	Next *root.Root
+	// Clock is the registry's log time, by the anchors that had effect.
+	Clock logtime.Clock
+	// Past are the epochs before the one in force, oldest first, of a follower that remembers them: who audits a log needs
+	// the committees of each.
+	Past []roster.Epoch
 }
 
 // Follower follows a registry. It is safe for concurrent use; updates run one after another.
 type Follower struct {
-	state atomic.Pointer[State]
+	first    *root.Root
+	state    atomic.Pointer[State]
+	remember bool
 
-	mu sync.Mutex // held during an update
+	mu      sync.Mutex // held during an update
+	adopted *root.Root // the newest version that was given to Adopt; nil: none. Guarded by mu
 }
 
 // NewFollower begins with version 1 of the root, which must verify.
@@ -69,10 +82,13 @@ func NewFollower(first *root.Root) (*Follower, error) {
 	if err != nil {
 		return nil, fmt.Errorf("following registry: %w", err)
 	}
-	f := &Follower{}
+	f := &Follower{first: first}
 	f.state.Store(&State{Roster: r})
 	return f, nil
 }
+
+// RememberEpochs has State.Past filled; it is called before the first Update. An epoch of 10,000 cities takes some 4 MB.
+func (f *Follower) RememberEpochs() { f.remember = true }
 
 // State returns where the follower stands. Nobody may apply entries to its roster.
 func (f *Follower) State() *State { return f.state.Load() }
@@ -80,11 +96,12 @@ func (f *Follower) State() *State { return f.state.Load() }
 // Roster is the roster of State.
 func (f *Follower) Roster() *roster.Roster { return f.State().Roster }
 
-// Origin is the registry's name.
+// Origin is the registry's name, as the roster has it.
 func (f *Follower) Origin() string { return f.Roster().Root().Terms.Registry.Origin }
 
 // Update replays what a source has more than the follower. A source that is behind changes nothing. After an error the
-// follower stands where it stood. Errors: *ForkError, *roster.MissingFileError, *act.LaterVersionError, or of the source.
+// follower stands where it stood. Errors: *ForkError, *WaitingError, *roster.MissingFileError, *act.LaterVersionError, or of the
+// source.
 func (f *Follower) Update(ctx context.Context, src Source) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -109,8 +126,11 @@ func (f *Follower) replay(ctx context.Context, src Source) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
+	if now.Next != nil {
+		return f.goOn(ctx, src, note, head)
+	}
 	if head.Origin != f.Origin() {
-		return nil, fmt.Errorf("the checkpoint is of %s", head.Origin)
+		return f.moved(ctx, src, note, head)
 	}
 	if root, ok := now.Roster.RootAt(head.Size); ok {
 		if root != head.Root {
@@ -125,17 +145,11 @@ func (f *Follower) replay(ctx context.Context, src Source) (*State, error) {
 			return nil, err
 		}
 	}
-	next := &State{Roster: now.Roster.Clone(), Note: note, Alarms: now.Alarms}
-	if err := next.apply(ctx, src, head.Size); err != nil {
+	next := &State{Roster: now.Roster.Clone(), Note: note, Alarms: now.Alarms, Clock: now.Clock.Clone(), Past: slices.Clip(now.Past)}
+	if err := next.applyAll(ctx, src, head, f.remember); err != nil {
 		return nil, err
 	}
-	if got := next.Roster.TreeRoot(); got != head.Root {
-		return nil, fmt.Errorf("its entries lead to the root %s at size %d, its checkpoint says %s", got, head.Size, head.Root)
-	}
-	if err := verify(next.Roster, note, head); err != nil {
-		return nil, err
-	}
-	return next, nil
+	return next, verify(next.Roster, note, head)
 }
 
 // fork tells a head that the registry signed from one that somebody made up.
@@ -156,8 +170,19 @@ func verify(r *roster.Roster, note []byte, head checkpoint.Checkpoint) error {
 	return err
 }
 
+// applyAll replays all entries of a head, which must lead to its root.
+func (s *State) applyAll(ctx context.Context, src Source, head checkpoint.Checkpoint, remember bool) error {
+	if err := s.apply(ctx, src, head.Size, remember); err != nil {
+		return err
+	}
+	if got := s.Roster.TreeRoot(); got != head.Root {
+		return fmt.Errorf("its entries lead to the root %s at size %d, its checkpoint says %s", got, head.Size, head.Root)
+	}
+	return nil
+}
+
 // apply replays entries up to a size.
-func (s *State) apply(ctx context.Context, src Source, size uint64) error {
+func (s *State) apply(ctx context.Context, src Source, size uint64, remember bool) error {
 	files := func(sum [sha256.Size]byte) ([]byte, error) { return src.File(ctx, sum) }
 	for s.Roster.Size() < size {
 		first := s.Roster.Size() &^ (tile.FullWidth - 1)
@@ -166,10 +191,16 @@ func (s *State) apply(ctx context.Context, src Source, size uint64) error {
 			return err
 		}
 		for _, b := range entries[s.Roster.Size()-first:] {
-			at := s.Roster.Size()
+			at, epoch := s.Roster.Size(), s.Roster.Epoch()
 			out, err := s.Roster.Apply(b, files)
 			if err != nil {
 				return fmt.Errorf("entry %d: %w", at, err)
+			}
+			if remember && s.Roster.Epoch().Number != epoch.Number {
+				s.Past = append(s.Past, epoch)
+			}
+			if out.Kind == roster.Anchor {
+				s.beat(at, b)
 			}
 			if out.Kind == roster.Void && len(s.Alarms) < maxAlarms {
 				s.Alarms = append(s.Alarms[:len(s.Alarms):len(s.Alarms)], Alarm{at, out.What, out.Reason.Error()})
@@ -177,6 +208,13 @@ func (s *State) apply(ctx context.Context, src Source, size uint64) error {
 		}
 	}
 	return nil
+}
+
+// beat takes an anchor that had effect. What the clock refuses is of no later head, and shows no life.
+func (s *State) beat(at uint64, note []byte) {
+	if head, err := headOf(note); err == nil {
+		_ = s.Clock.Add(logtime.Anchor{Index: at, Size: head.Size, Time: s.Roster.Time()})
+	}
 }
 
 func headOf(note []byte) (checkpoint.Checkpoint, error) {

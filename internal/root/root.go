@@ -27,6 +27,8 @@ const (
 	MinFounders = 3
 	maxFounders = 32  // so many requests fit into a file
 	maxName     = 100 // characters
+	maxSeats    = 13  // of a committee
+	maxForks    = 64  // of the registry
 )
 
 // ErrNotSigned is wrapped by errors about too few or wrong signatures.
@@ -59,15 +61,16 @@ type Root struct {
 
 // Terms is what an alliance adds to root metadata.
 type Terms struct {
-	Name         string        `json:"name"`
-	Genesis      string        `json:"genesis,omitempty"`
-	Registry     Registry      `json:"registry"`
-	ActKeys      [][]byte      `json:"act_keys"`
-	ActThreshold int           `json:"act_threshold"`
-	FoundedAt    int64         `json:"founded_at"`
-	NextDraw     int64         `json:"next_draw"`
-	Founders     [][]byte      `json:"founders,omitempty"`
-	ContinueFrom *ContinueFrom `json:"continue_from,omitempty"`
+	Name         string         `json:"name"`
+	Genesis      string         `json:"genesis,omitempty"`
+	Registry     Registry       `json:"registry"`
+	ActKeys      [][]byte       `json:"act_keys"`
+	ActThreshold int            `json:"act_threshold"`
+	FoundedAt    int64          `json:"founded_at"`
+	NextDraw     int64          `json:"next_draw"`
+	Founders     [][]byte       `json:"founders,omitempty"`
+	ContinueFrom []ContinueFrom `json:"continue_from,omitempty"`
+	Pin          *Pin           `json:"pin,omitempty"`
 }
 
 // Registry says where the registry log is, and by whose keys.
@@ -77,10 +80,33 @@ type Registry struct {
 	VKeys  []string `json:"vkeys"`
 }
 
-// ContinueFrom names the head of the registry that holds, after its keys signed two.
+// Pin names an epoch that root keys vouch for: who holds this version needs no proof of the epochs up to it.
+type Pin struct {
+	Epoch      uint32   `json:"epoch"`       // from 1
+	RosterRoot []byte   `json:"roster_root"` // 32 bytes: of its EPOCH
+	Committee  []string `json:"committee"`   // of the registry: member ids in the order of their seats, 1 to 13
+}
+
+// ContinueFrom names the head of an old registry log that counts, after its keys signed two histories. The Registry of the
+// version that brought it is the log that goes on from there (FORMAT.md).
 type ContinueFrom struct {
-	Size int64  `json:"size"`
-	Root []byte `json:"root"` // 32 bytes
+	Version int64  `json:"version"` // that brought it
+	Origin  string `json:"origin"`  // of the old log
+	Size    int64  `json:"size"`
+	Root    []byte `json:"root"` // 32 bytes
+}
+
+// Head is the head that counts.
+func (c *ContinueFrom) Head() checkpoint.Checkpoint {
+	return checkpoint.Checkpoint{Origin: c.Origin, Size: uint64(c.Size), Root: [32]byte(c.Root)} //nolint:gosec // at least 1
+}
+
+// GoesOn is the head from which the registry goes on by this very version; nil if it brings none.
+func (r *Root) GoesOn() *ContinueFrom {
+	if n := len(r.Terms.ContinueFrom); n > 0 && r.Terms.ContinueFrom[n-1].Version == r.Version {
+		return &r.Terms.ContinueFrom[n-1]
+	}
+	return nil
 }
 
 // field is the name of Terms in the metadata.
@@ -222,13 +248,33 @@ func (r *Root) checkTerms() error {
 	if err := r.checkActKeys(); err != nil {
 		return err
 	}
+	if r.has(r.Log[0].Key) || slices.ContainsFunc(t.ActKeys, func(k []byte) bool { return bytes.Equal(k, r.Log[0].Key) }) {
+		return errors.New("registry.vkeys[0] is a root key or an act key too")
+	}
 	if t.FoundedAt < 1 || t.NextDraw < t.FoundedAt {
 		return errors.New("founded_at and next_draw must be Unix seconds, in this order")
 	}
-	if c := t.ContinueFrom; c != nil && (c.Size < 1 || len(c.Root) != sha256.Size || r.Version == 1) {
-		return errors.New("continue_from names a head of at least one entry, in a version after the first")
+	if err := r.checkContinueFrom(); err != nil {
+		return err
+	}
+	if p := t.Pin; p != nil && (p.Epoch < 1 || len(p.RosterRoot) != sha256.Size || len(p.Committee) < 1 || len(p.Committee) > maxSeats || r.Version == 1) {
+		return errors.New("pin names an epoch from 1, its roster_root and the registry's committee, in a version after the first")
 	}
 	return r.readFounders()
+}
+
+func (r *Root) checkContinueFrom() error {
+	if len(r.Terms.ContinueFrom) > maxForks {
+		return fmt.Errorf("continue_from has %d heads, more than %d", len(r.Terms.ContinueFrom), maxForks)
+	}
+	last := int64(1)
+	for i, c := range r.Terms.ContinueFrom {
+		if c.Version <= last || c.Version > r.Version || c.Origin == "" || c.Size < 1 || len(c.Root) != sha256.Size {
+			return fmt.Errorf("continue_from[%d]: want a log's head of at least one entry, and the version from 2 on that brought it, ascending", i)
+		}
+		last = c.Version
+	}
+	return nil
 }
 
 func (r *Root) checkActKeys() error {

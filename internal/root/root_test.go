@@ -3,11 +3,13 @@ package root_test
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/cityproof/cityproof/internal/alliancetest"
+	"github.com/cityproof/cityproof/internal/proof"
 	"github.com/cityproof/cityproof/internal/root"
 )
 
@@ -138,6 +140,69 @@ func TestT11RootsFollowEachOther(t *testing.T) {
 	}
 	if _, err := good.Sign(first, alliancetest.Key("nobody")); err == nil {
 		t.Error("Sign takes a key of nobody")
+	}
+}
+
+// TestF21RootMovesTheRegistryOnlyAfterAFork: another origin needs continue_from, and continue_from another origin and keys.
+func TestF21RootMovesTheRegistryOnlyAfterAFork(t *testing.T) {
+	cities := founders(t)
+	first := alliancetest.Found(t, cities...)
+	log := func(origin, key string) *alliancetest.City {
+		return cities[0].Renew(t, origin, map[string]string{"log": key})
+	}
+	signed := func(d root.Draft) *root.Root { return alliancetest.SignRoot(t, first, d, "root 1", "root 2", "root 3") }
+	head := proof.LeafHash(nil)
+	good := signed(alliancetest.GoOnDraft(first, 7, head, log("secretariat.example/log-2", "log 2")))
+	if err := first.VerifyNext(good); err != nil {
+		t.Fatal(err)
+	}
+	if c := good.GoesOn(); c.Size != 7 || proof.Hash(c.Root) != head {
+		t.Errorf("continue_from = %v", c)
+	}
+	if err := good.VerifyNext(alliancetest.SignRoot(t, good, alliancetest.NextDraft(good), "root 1", "root 2", "root 3")); err != nil {
+		t.Errorf("the version after it: %v", err)
+	}
+	for name, edit := range map[string]func(*root.Draft){
+		"forgotten":        func(d *root.Draft) { d.Terms.ContinueFrom = nil },
+		"another size":     func(d *root.Draft) { d.Terms.ContinueFrom[0].Size++ },
+		"another root":     func(d *root.Draft) { d.Terms.ContinueFrom[0].Root = make([]byte, 32) },
+		"of a third fork":  func(d *root.Draft) { d.Terms.ContinueFrom = append(d.Terms.ContinueFrom, d.Terms.ContinueFrom[0]) },
+		"by a later root":  func(d *root.Draft) { d.Terms.ContinueFrom[0].Version = 3 },
+		"by the first one": func(d *root.Draft) { d.Terms.ContinueFrom[0].Version = 1 },
+	} {
+		d := alliancetest.NextDraft(good)
+		d.Terms.ContinueFrom = slices.Clone(d.Terms.ContinueFrom)
+		edit(&d)
+		v, err := root.New(d)
+		if err == nil {
+			err = good.CheckNext(v)
+		}
+		if err == nil {
+			t.Errorf("the version after it, continue_from %s: it is accepted", name)
+		}
+	}
+	plain := alliancetest.GoOnDraft(first, 7, head, log("secretariat.example/log-2", "log 2"))
+	plain.Terms.ContinueFrom = nil
+	halfNew := alliancetest.GoOnDraft(first, 7, head, log("secretariat.example/log-2", "log 2"))
+	halfNew.Terms.Registry.VKeys[1] = log("secretariat.example/log-2", "nl-secretariat log").Entry.LogVkeys[1]
+	for name, d := range map[string]root.Draft{
+		"moved without continue_from": plain,
+		"the same origin":             alliancetest.GoOnDraft(first, 7, head, log("", "log 2")),
+		"another host":                alliancetest.GoOnDraft(first, 7, head, log("elsewhere.example/log", "log 2")),
+		"the same keys":               alliancetest.GoOnDraft(first, 7, head, log("secretariat.example/log-2", "nl-secretariat log")),
+		"one key that is the same":    halfNew,
+	} {
+		if err := first.VerifyNext(signed(d)); err == nil {
+			t.Errorf("%s: VerifyNext accepts it", name)
+		}
+	}
+	for name, key := range map[string]string{"a root key": "root 4", "an act key": "act 2"} {
+		if _, err := root.New(alliancetest.GoOnDraft(first, 7, head, log("secretariat.example/log-2", key))); err == nil {
+			t.Errorf("%s as the registry's: New makes it", name)
+		}
+	}
+	if _, err := root.New(alliancetest.GoOnDraft(first, 0, proof.EmptyRoot(), log("secretariat.example/log-2", "log 2"))); err == nil {
+		t.Error("New makes a version that goes on from nothing")
 	}
 }
 

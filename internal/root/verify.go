@@ -2,10 +2,15 @@ package root
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
+
+	"github.com/cityproof/cityproof/internal/act"
+	"github.com/cityproof/cityproof/internal/declaration"
 )
 
 // Verify checks that a version is signed by a threshold of its own keys. That is what makes version 1 a root, and it is all
@@ -20,6 +25,17 @@ func (r *Root) Verify() error {
 // VerifyNext checks that next is the version after r: signed by thresholds of r's keys and of its own, of the same alliance,
 // and with the founding unchanged (T-11). Errors about signatures wrap ErrNotSigned.
 func (r *Root) VerifyNext(next *Root) error {
+	if err := r.CheckNext(next); err != nil {
+		return err
+	}
+	if err := r.meta.VerifyDelegate(metadata.ROOT, next.meta); err != nil {
+		return fmt.Errorf("%w: version %d by the keys of version %d: %w", ErrNotSigned, next.Version, r.Version, err)
+	}
+	return next.Verify()
+}
+
+// CheckNext is VerifyNext without the signatures: for who writes the version.
+func (r *Root) CheckNext(next *Root) error {
 	if next.Version != r.Version+1 {
 		return fmt.Errorf("version %d follows version %d: want %d", next.Version, r.Version, r.Version+1)
 	}
@@ -29,10 +45,48 @@ func (r *Root) VerifyNext(next *Root) error {
 	if next.Terms.FoundedAt != r.Terms.FoundedAt || next.Terms.NextDraw != r.Terms.NextDraw {
 		return fmt.Errorf("version %d changes founded_at or next_draw, which never change", next.Version)
 	}
-	if err := r.meta.VerifyDelegate(metadata.ROOT, next.meta); err != nil {
-		return fmt.Errorf("%w: version %d by the keys of version %d: %w", ErrNotSigned, next.Version, r.Version, err)
+	if old, now := r.Terms.Pin, next.Terms.Pin; old != nil && (now == nil || now.Epoch < old.Epoch) {
+		return fmt.Errorf("version %d pins an epoch before %d, which version %d pins", next.Version, old.Epoch, r.Version)
 	}
-	return next.Verify()
+	if err := r.checkRegistry(next); err != nil {
+		return fmt.Errorf("version %d: %w", next.Version, err)
+	}
+	return nil
+}
+
+// checkRegistry lets the registry go on under another origin with continue_from alone, and then under other keys too: the old
+// ones have signed two histories.
+func (r *Root) checkRegistry(next *Root) error {
+	was, now := r.Terms.Registry.Origin, next.Terms.Registry.Origin
+	kept, from := next.Terms.ContinueFrom, next.GoesOn()
+	if from != nil {
+		kept = kept[:len(kept)-1]
+	}
+	if !slices.EqualFunc(kept, r.Terms.ContinueFrom, func(a, b ContinueFrom) bool {
+		return a.Version == b.Version && a.Origin == b.Origin && a.Size == b.Size && bytes.Equal(a.Root, b.Root)
+	}) {
+		return errors.New("continue_from of the version before is not repeated in it")
+	}
+	switch {
+	case from == nil && now != was:
+		return fmt.Errorf("it moves the registry to %s and has no continue_from of its own", now)
+	case from == nil:
+		return nil
+	case from.Origin != was:
+		return fmt.Errorf("continue_from is of %s, and the registry is %s", from.Origin, was)
+	}
+	if now == was || act.Host(now) != act.Host(was) {
+		return fmt.Errorf("with continue_from the registry needs a new origin that begins as %s does, up to the last part; it is %s", was, now)
+	}
+	if err := declaration.CheckOrigin(now); err != nil {
+		return err
+	}
+	for i, k := range next.Log {
+		if bytes.Equal(k.Key, r.Log[i].Key) {
+			return fmt.Errorf("with continue_from the registry needs new keys, and registry.vkeys[%d] is the old one", i)
+		}
+	}
+	return nil
 }
 
 // ExpiredAt reports whether the version had expired at a time, which a receipt proves.

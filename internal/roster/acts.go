@@ -34,7 +34,7 @@ type signers struct {
 var ErrNoSay = errors.New("not signed by those who have a say in it")
 
 // act checks an act in the order of FORMAT.md and does it.
-func (r *Roster) act(a *act.Act, leaf proof.Hash, files FilesFunc) error {
+func (r *Roster) act(a *act.Act, entry []byte, files FilesFunc) error {
 	m := a.Message
 	alliance := r.root.Alliance
 	if !bytes.Equal(m.GetAlliance(), alliance[:]) {
@@ -53,7 +53,7 @@ func (r *Roster) act(a *act.Act, leaf proof.Hash, files FilesFunc) error {
 	case *registryv1.Act_Update:
 		return r.update(m.Update, s)
 	case *registryv1.Act_RotateKey:
-		return r.rotate(m.RotateKey, s, leaf)
+		return r.rotate(m.RotateKey, s, proof.LeafHash(entry))
 	case *registryv1.Act_Contest:
 		return r.contest(m.Contest, s)
 	case *registryv1.Act_RevokeKey:
@@ -74,7 +74,7 @@ func (r *Roster) act(a *act.Act, leaf proof.Hash, files FilesFunc) error {
 		if err := r.need(s, theActKeys); err != nil {
 			return err
 		}
-		return r.begin(m.Epoch, files)
+		return r.begin(m.Epoch, entry, files)
 	case *registryv1.Act_RuleSet:
 		return r.ruleSet(m.RuleSet, s)
 	case *registryv1.Act_RootVersion:
@@ -305,8 +305,19 @@ func (r *Roster) rootVersion(a *registryv1.RootVersion, s signers, files FilesFu
 			return fmt.Errorf("a root key is %s: %w", who, errUsed)
 		}
 	}
+	if p := next.Terms.Pin; p != nil {
+		if err := r.checkPin(p); err != nil {
+			return err
+		}
+	}
+	if next.GoesOn() != nil {
+		if err := r.goOn(next); err != nil {
+			return err
+		}
+	}
 	r.claimRoot(next)
 	r.root, r.recorded = next, next.Version
+	r.chain.renew(file, next)
 	return nil
 }
 

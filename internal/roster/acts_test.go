@@ -186,10 +186,10 @@ func TestT31FalseEndings(t *testing.T) {
 		}
 	}
 	w.do(&registryv1.FreezeLog{Member: busan, FinalNote: w.finalNote("kr-busan", 60)}, byAct...)
-	if _, err := w.r.Final(m, w.finalNote("kr-busan", 61)); err == nil {
+	if _, err := w.r.Witnessed(m, w.finalNote("kr-busan", 61)); err == nil {
 		t.Error("a head above the end of a frozen log is final")
 	}
-	if _, err := w.r.Final(m, w.finalNote("kr-busan", 60)); err != nil {
+	if _, err := w.r.Witnessed(m, w.finalNote("kr-busan", 60)); err != nil {
 		t.Errorf("the last head of a frozen log: %v", err)
 	}
 }
@@ -269,14 +269,14 @@ func TestLogKeysTurnAtAFinalHead(t *testing.T) {
 	w.void("without a final note", &registryv1.RotateKey{Request: req.Envelope.Format()}, byAct...)
 	w.do(&registryv1.RotateKey{Request: req.Envelope.Format(), FinalNote: w.finalNote("kr-busan", 40)}, byAct...)
 	m := w.r.Member("kr-busan")
-	if _, err := w.r.Final(m, w.finalNote("kr-busan", 41)); err != nil {
+	if _, err := w.r.Witnessed(m, w.finalNote("kr-busan", 41)); err != nil {
 		t.Errorf("the old key before the rotation takes effect: %v", err)
 	}
 	w.anchor(7 * day)
-	if _, err := w.r.Final(m, w.finalNote("kr-busan", 40)); err != nil {
+	if _, err := w.r.Witnessed(m, w.finalNote("kr-busan", 40)); err != nil {
 		t.Errorf("the old key up to the final head: %v", err)
 	}
-	if _, err := w.r.Final(m, w.finalNote("kr-busan", 41)); err == nil {
+	if _, err := w.r.Witnessed(m, w.finalNote("kr-busan", 41)); err == nil {
 		t.Error("the old key signs above the final head (T-13)")
 	}
 }
@@ -286,14 +286,14 @@ func TestSuspensionTakesTheVoiceAndLapses(t *testing.T) {
 	w.do(&registryv1.Suspend{Member: proto.String("fr-lyon")}, byRoot...)
 	m := w.r.Member("nl-kanaalstad")
 	note := w.city("nl-kanaalstad").Note(t, 9, rootOf("nl-kanaalstad", 9), w.now, w.all([]string{"fr-lyon", "jp-tsukuba", "nl-secretariat"})...)
-	if _, err := w.r.Final(m, note); !errors.Is(err, roster.ErrNotFinal) {
+	if _, err := w.r.Witnessed(m, note); !errors.Is(err, roster.ErrNotFinal) {
 		t.Errorf("a head with a suspended witness among three = %v, want ErrNotFinal", err)
 	}
 	w.anchor(91 * day)
 	if w.r.Status(w.r.Member("fr-lyon")) != roster.Active {
 		t.Error("a suspension lasts longer than 90 days")
 	}
-	if _, err := w.r.Final(m, note); err != nil {
+	if _, err := w.r.Witnessed(m, note); err != nil {
 		t.Errorf("the same head after it lapsed: %v", err)
 	}
 }

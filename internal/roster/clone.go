@@ -9,7 +9,9 @@ import (
 func (r *Roster) Clone() *Roster {
 	c := *r
 	c.tree = r.tree.Clone()
-	c.roots = slices.Clip(r.roots) // only ever appended to
+	c.roots, c.leaves = slices.Clip(r.roots), slices.Clip(r.leaves) // only ever appended to
+	c.epochs = slices.Clip(r.epochs)
+	c.chain = chain{slices.Clip(r.chain.roots), slices.Clip(r.chain.links)}
 	c.keys, c.skeletons, c.origins, c.auditors = maps.Clone(r.keys), maps.Clone(r.skeletons), maps.Clone(r.origins), maps.Clone(r.auditors)
 	c.members = make(map[string]*Member, len(r.members))
 	for id, m := range r.members {
@@ -37,6 +39,7 @@ func (m *Member) clone() *Member {
 		copied := *p
 		c.publishers[raw] = &copied
 	}
+	c.suspensions = slices.Clone(m.suspensions)
 	c.cosigned, c.cosigners = slices.Clip(m.cosigned), maps.Clone(m.cosigners)
 	return &c
 }

@@ -31,9 +31,6 @@ func Quorum(n int) int {
 	return 2*n/3 + 1
 }
 
-// Committee returns the member ids on the seats of a member's log in the epoch in force, in the order of the seats.
-func (r *Roster) Committee(id string) []string { return r.epoch.committees[id] }
-
 // score orders the candidates for the seats of one log.
 func score(seed proof.Hash, log, witness string) [sha256.Size]byte {
 	b := append(make([]byte, 0, 256), seatScoreLabel...)

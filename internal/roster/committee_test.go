@@ -202,35 +202,51 @@ func TestEmptySeatsAreFilledAtOnce(t *testing.T) {
 	}
 }
 
-// TestT30HeadsAtAnEpochsEdge: the old committee's last duty is the head just after EPOCH; above it the new one counts alone.
+// TestT30HeadsAtAnEpochsEdge: the registry's old committee counts until its anchor covers the EPOCH, and for the head just after
+// that anchor; above it the new one counts alone.
 func TestT30HeadsAtAnEpochsEdge(t *testing.T) {
 	w := found(t, ids(30, "nl", "de", "fr", "jp", "kr")...)
 	secretariat := w.city("nl-secretariat")
 	w.anchor(2 * time.Hour)
 	old := w.r.Committee(secretariat.ID)
-	w.do(w.epochAct(nil), byAct...)
-	size, root := w.r.Size(), w.r.TreeRoot()
-	now := w.r.Committee(secretariat.ID)
+	proposal := w.epochAct(nil)
+	w.do(proposal, byAct...)
+	now := proposal.GetCommittee()
 	if slices.Equal(old, now) {
 		t.Fatal("the committee did not change, so this test tells nothing")
 	}
 	only := func(a, b []string) []string {
 		return slices.DeleteFunc(slices.Clone(a), func(id string) bool { return slices.Contains(b, id) })
 	}
-	at := w.now.Add(time.Minute)
-	// The quorum of the old one at the edge, then a later head by the old one, then by the new one.
-	if out := w.apply(secretariat.Note(t, size, root, at, w.all(old)...)); out.Kind != roster.Anchor {
-		t.Fatalf("the head just after EPOCH by the old committee = %v %v", out.Kind, out.Reason)
+	// Nine of each who are no quorum of the other.
+	nineOf := func(list, other []string) []*alliancetest.City {
+		return w.all(append(only(list, other), only(list, only(list, other))...)[:9])
 	}
-	size, root = w.r.Size(), w.r.TreeRoot()
-	few := append(only(old, now), slices.DeleteFunc(slices.Clone(old), func(id string) bool { return slices.Contains(only(old, now), id) })...)[:9]
-	if n := len(only(few, now)); n == 0 {
+	if len(only(old, now)) == 0 {
 		t.Fatal("nobody left, so this test tells nothing")
 	}
-	if out := w.apply(secretariat.Note(t, size, root, at.Add(time.Minute), w.all(few)...)); !errors.Is(out.Reason, roster.ErrNotFinal) {
+	at := w.now.Add(time.Minute)
+	head := func(by []*alliancetest.City) roster.Outcome {
+		at = at.Add(time.Second)
+		return w.apply(secretariat.Note(t, w.r.Size(), w.r.TreeRoot(), at, by...))
+	}
+	if out := head(nineOf(now, old)); !errors.Is(out.Reason, roster.ErrNotFinal) {
+		t.Errorf("a head by nine of the new committee, before the old one handed over, is %v %v", out.Kind, out.Reason)
+	}
+	w.apply([]byte("junk")) // what comes in the same commit as EPOCH keeps nobody from handing over
+	if out := head(nineOf(old, now)); out.Kind != roster.Anchor {
+		t.Fatalf("a head that covers EPOCH by nine of the old committee is %v %v", out.Kind, out.Reason)
+	}
+	if got := w.r.Bench(w.r.Member(secretariat.ID), w.r.Size()).Committee; !slices.Equal(got, old) {
+		t.Errorf("the head just after the anchor is for %v, want the old committee", got)
+	}
+	if out := head(nineOf(old, now)); out.Kind != roster.Anchor {
+		t.Errorf("the head just after that anchor by the old committee is %v %v", out.Kind, out.Reason)
+	}
+	if out := head(nineOf(old, now)); !errors.Is(out.Reason, roster.ErrNotFinal) {
 		t.Errorf("a later head by nine of the old committee is %v %v", out.Kind, out.Reason)
 	}
-	if out := w.apply(secretariat.Note(t, size, root, at.Add(time.Minute), w.all(now)...)); out.Kind != roster.Anchor {
+	if out := head(w.all(now)); out.Kind != roster.Anchor {
 		t.Errorf("the same head by the new committee is %v %v", out.Kind, out.Reason)
 	}
 }
@@ -290,6 +306,10 @@ func TestEpochThatIsNotComputed(t *testing.T) {
 	w.do(w.epochAct(map[string]roster.Pin{"busan.example/log": {Size: 5, Root: rootOf("kr-busan", 5)}}), byAct...)
 	if _, err := w.r.Propose(); err == nil {
 		t.Error("an epoch is proposed before its seed is fixed")
+	}
+	w.anchor(2 * time.Hour)
+	if _, err := w.r.Propose(); err == nil {
+		t.Error("an epoch is proposed by the anchor that hands over: the new committee has not spoken yet")
 	}
 	w.anchor(2 * time.Hour)
 	w.void("a pin that goes back", w.epochAct(map[string]roster.Pin{"busan.example/log": {Size: 4, Root: rootOf("kr-busan", 4)}}), byAct...)

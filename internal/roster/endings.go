@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 
 	"google.golang.org/protobuf/proto"
 
@@ -181,6 +182,9 @@ func (r *Roster) freeze(a *registryv1.FreezeLog, s signers) error {
 	if m.Log().End != nil {
 		return errors.New("the log has ended already")
 	}
+	if m == r.registryOwner() {
+		return errors.New("it is the registry: no act could follow")
+	}
 	head, err := r.finalAbovePin(m, a.GetFinalNote())
 	if err != nil {
 		return err
@@ -202,6 +206,8 @@ func (r *Roster) move(a *registryv1.MoveLog, s signers) error {
 		return fmt.Errorf("%s is no member", req.Member.ID())
 	case m.Log().Origin != a.GetOldOrigin():
 		return fmt.Errorf("the log of %s is %s", m.ID(), m.Log().Origin)
+	case m == r.registryOwner():
+		return errors.New("it is the registry, which moves by continue_from in root metadata")
 	}
 	if err := req.VerifyRotation(m.Member); err != nil {
 		return err
@@ -248,6 +254,7 @@ func (r *Roster) suspend(a *registryv1.Suspend, s signers) error {
 		return err
 	}
 	m.suspendedUntil, m.suspendedBy = r.time+suspensionLimit, who
+	m.suspensions = append(m.suspensions, suspension{r.time, m.suspendedUntil})
 	return nil
 }
 
@@ -260,6 +267,9 @@ func (r *Roster) reinstate(a *registryv1.Reinstate, s signers) error {
 		return err
 	}
 	m.suspendedUntil, m.suspendedBy = 0, nobody
+	for i := range m.suspensions {
+		m.suspensions[i].until = min(m.suspensions[i].until, r.time)
+	}
 	return nil
 }
 
@@ -268,8 +278,8 @@ func (r *Roster) leave(a *registryv1.Leave, s signers) error {
 	if m == nil || m.left {
 		return fmt.Errorf("%s is no member", a.GetMember())
 	}
-	if m.Log().Origin == r.root.Terms.Registry.Origin {
-		return errors.New("the registry's own member can't leave: MOVE_LOG first")
+	if m == r.registryOwner() {
+		return errors.New("the registry's own member can't leave")
 	}
 	publishers := 0
 	for _, k := range s.member {
@@ -283,6 +293,7 @@ func (r *Roster) leave(a *registryv1.Leave, s signers) error {
 		}
 	}
 	m.left = true
+	m.suspensions = append(m.suspensions, suspension{r.time, math.MaxInt64})
 	r.rotations = dropRotations(r.rotations, m)
 	return nil
 }

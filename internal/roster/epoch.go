@@ -32,10 +32,20 @@ type Epoch struct {
 	NextDraw int64 // Unix second: the first registry anchor at or past it fixes the next seed
 
 	committees map[string][]string // member id of a log to member ids of its seats
+	voices     map[string]Voice    // with which keys a member cosigns
+	lines      *Lines              // nil of the founding, which root.json proves, and once nobody needs them
 	began      int64               // registry time of the EPOCH
-	registry   uint64              // size of the registry just after the EPOCH: its own pin
+	act        []byte              // the entry of the EPOCH
+	index      uint64              // its index in the registry
+	registry   uint64              // the registry's own pin: its size just after the anchor that handed over; 0 before
 	pins       map[[sha256.Size]byte]Pin
 }
+
+// AwaitsHandOver reports whether there was an EPOCH that no anchor of the registry has covered yet.
+func (r *Roster) AwaitsHandOver() bool { return r.epoch.Number > 0 && r.epoch.registry == 0 }
+
+// Lines are the roster's lines of the epoch; nil of the founding.
+func (e Epoch) Lines() *Lines { return e.lines }
 
 // Pin returns the head of a log that the epoch pinned.
 func (e Epoch) Pin(origin string) (Pin, bool) {
@@ -65,17 +75,17 @@ func (r *Roster) Propose() (*Proposal, error) {
 	if r.draw == nil {
 		return nil, fmt.Errorf("no anchor of the registry is at or past %d yet, which fixes the seed", r.epoch.NextDraw)
 	}
-	e := Epoch{Number: r.epoch.Number + 1, Seed: *r.draw, began: r.time, registry: r.Size() + 1}
+	e := Epoch{Number: r.epoch.Number + 1, Seed: *r.draw, began: r.time, index: r.Size(), voices: r.newVoices()}
 	e.committees = r.committees(e, r.epoch.committees)
-	root, err := r.linesRoot(e.committees)
-	if err != nil {
+	var err error
+	if e.lines, err = r.newLines(e); err != nil {
 		return nil, err
 	}
-	return &Proposal{Number: e.Number, RosterRoot: root, Committee: e.committees[r.origins[r.root.Terms.Registry.Origin]], epoch: e}, nil
+	return &Proposal{Number: e.Number, RosterRoot: e.lines.Root(), Committee: e.committees[r.origins[r.root.Terms.Registry.Origin]], epoch: e}, nil
 }
 
 // begin takes an EPOCH.
-func (r *Roster) begin(a *registryv1.Epoch, files FilesFunc) error {
+func (r *Roster) begin(a *registryv1.Epoch, entry []byte, files FilesFunc) error {
 	p, err := r.Propose()
 	if err != nil {
 		return err
@@ -96,7 +106,7 @@ func (r *Roster) begin(a *registryv1.Epoch, files FilesFunc) error {
 		return err
 	}
 	e := p.epoch
-	e.NextDraw = next
+	e.NextDraw, e.act = next, entry
 	if e.pins, err = ParsePins(file); err != nil {
 		return err
 	}
@@ -106,42 +116,8 @@ func (r *Roster) begin(a *registryv1.Epoch, files FilesFunc) error {
 		}
 	}
 	r.last, r.epoch, r.draw = r.epoch, e, nil
+	r.epochs = append(r.epochs, settled{p.RosterRoot, p.Committee})
 	return nil
-}
-
-// linesRoot is the Merkle root over the roster's lines, one for each member.
-func (r *Roster) linesRoot(committees map[string][]string) (proof.Hash, error) {
-	var tree proof.Range
-	for _, m := range r.Members() {
-		line, err := r.line(m, committees[m.ID()])
-		if err != nil {
-			return proof.Hash{}, err
-		}
-		tree.Append(proof.LeafHash(line))
-	}
-	return tree.Root(), nil
-}
-
-// line is what the roster says of a member: canonical JSON.
-func (r *Roster) line(m *Member, committee []string) ([]byte, error) {
-	entry, err := m.Format()
-	if err != nil {
-		return nil, err
-	}
-	b := []byte("{")
-	if len(committee) > 0 {
-		b = append(b, `"committee":[`...)
-		for i, id := range committee {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = canonical.AppendString(b, id)
-		}
-		b = append(b, "],"...)
-	}
-	b = append(append(b, `"entry":`...), entry...)
-	b = canonical.AppendString(append(b, `,"status":`...), string(r.Status(m)))
-	return append(b, '}'), nil
 }
 
 const pinsHeader = "cityproof/pins/v1\n"

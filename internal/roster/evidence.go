@@ -12,7 +12,7 @@ import (
 // keysOf is what the roster knows of one member's keys, those of the past too: package evidence verifies with it.
 type keysOf struct {
 	*Member
-	registry string // origin
+	registry bool // its logs are the registry's, now or before
 }
 
 // LogKey implements evidence.Keys.
@@ -26,7 +26,7 @@ func (m keysOf) LogKey(k checkpoint.VKey) (evidence.LogKey, bool) {
 			if err != nil {
 				return evidence.LogKey{}, false
 			}
-			known := evidence.LogKey{Verifier: v, Registry: log.Origin == m.registry}
+			known := evidence.LogKey{Verifier: v, Registry: m.registry}
 			switch {
 			case r.To != 0:
 				known.Revoked, known.LastSize = true, r.To
@@ -62,7 +62,7 @@ func (r *Roster) accuses(b []byte, m *Member) error {
 	if err != nil {
 		return err
 	}
-	f, err := e.Verify(keysOf{m, r.root.Terms.Registry.Origin})
+	f, err := e.Verify(keysOf{m, m == r.registryOwner()})
 	if err != nil {
 		return fmt.Errorf("evidence against %s: %w", m.ID(), err)
 	}
@@ -83,13 +83,13 @@ func (a keysOfAll) LogKey(k checkpoint.VKey) (evidence.LogKey, bool) {
 	if m == nil {
 		return evidence.LogKey{}, false
 	}
-	return keysOf{m, a.r.root.Terms.Registry.Origin}.LogKey(k)
+	return keysOf{m, m == a.r.registryOwner()}.LogKey(k)
 }
 
 // WitnessKey implements evidence.Keys.
 func (a keysOfAll) WitnessKey(k checkpoint.VKey) (evidence.WitnessKey, bool) {
 	for _, m := range a.r.members {
-		if known, ok := (keysOf{m, ""}).WitnessKey(k); ok {
+		if known, ok := (keysOf{m, false}).WitnessKey(k); ok {
 			return known, true
 		}
 	}

@@ -16,8 +16,15 @@ func (r *Roster) LogKeys(origin string, size uint64) ([]*checkpoint.Verifier, er
 	if m == nil {
 		return nil, fmt.Errorf("no member has the log %s", origin)
 	}
-	i := slices.IndexFunc(m.Logs, func(l *Log) bool { return l.Origin == origin })
-	keys, err := m.Logs[i].keysAt(size)
+	return logKeys(m.Logs, origin, size)
+}
+
+func logKeys(logs []*Log, origin string, size uint64) ([]*checkpoint.Verifier, error) {
+	i := slices.IndexFunc(logs, func(l *Log) bool { return l.Origin == origin })
+	if i < 0 {
+		return nil, fmt.Errorf("the member has no log %s", origin)
+	}
+	keys, err := logs[i].keysAt(size)
 	if err != nil {
 		return nil, err
 	}

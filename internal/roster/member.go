@@ -3,6 +3,7 @@ package roster
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cityproof/cityproof/internal/act"
 	"github.com/cityproof/cityproof/internal/checkpoint"
@@ -52,6 +53,7 @@ type Member struct {
 
 	suspendedUntil int64
 	suspendedBy    voice
+	suspensions    []suspension // all that ever were
 	left           bool
 	publishers     map[string]*publisher // by raw key, all that ever were
 	cosigned       []checkpoint.VKey     // witness and mirror keys, all that ever were
@@ -62,6 +64,14 @@ type Member struct {
 type publisher struct {
 	label    string
 	from, to uint64 // to is 0 where there is no end
+}
+
+// suspension is a time without a voice: from ≤ t < until, in registry time.
+type suspension struct{ from, until int64 }
+
+// silentAt reports whether the member was suspended at a time.
+func (m *Member) silentAt(t int64) bool {
+	return slices.ContainsFunc(m.suspensions, func(s suspension) bool { return s.from <= t && t < s.until })
 }
 
 // Status of a member at the roster's registry time.

@@ -13,9 +13,10 @@ import (
 func (r *Roster) Policy(m *Member) []byte {
 	var b strings.Builder
 	log := m.Log()
-	fmt.Fprintf(&b, "# cityproof epoch %d, %s\n", r.epoch.Number, log.Origin)
+	e := r.epochOf(m, r.Size()+1)
+	fmt.Fprintf(&b, "# cityproof epoch %d, %s\n", e.Number, log.Origin)
 	fmt.Fprintf(&b, "log %s %s\n", checkpoint.FormatVKey(log.Keys[len(log.Keys)-1].Keys[0]), m.Entry.GetHttp()+"/log")
-	seats := r.Committee(m.ID())
+	seats := e.committees[m.ID()]
 	if len(seats) == 0 {
 		b.WriteString("quorum none\n")
 		return []byte(b.String())
@@ -24,7 +25,7 @@ func (r *Roster) Policy(m *Member) []byte {
 	for i, id := range seats {
 		w := r.members[id]
 		names[i] = fmt.Sprintf("w%d", i+1)
-		fmt.Fprintf(&b, "witness %s %s %s/witness\n", names[i], checkpoint.FormatVKey(w.Witness), w.Entry.GetHttp())
+		fmt.Fprintf(&b, "witness %s %s %s/witness\n", names[i], checkpoint.FormatVKey(e.voices[id].Witness), w.Entry.GetHttp())
 	}
 	fmt.Fprintf(&b, "group committee %d %s\nquorum committee\n", Quorum(len(seats)), strings.Join(names, " "))
 	return []byte(b.String())

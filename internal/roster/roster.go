@@ -17,13 +17,16 @@ import (
 
 // Roster is the state of an alliance at a size of its registry. It is not safe for concurrent use while Apply runs.
 type Roster struct {
-	root     *root.Root
+	first    *root.Root   // version 1
+	root     *root.Root   // in force
 	tree     proof.Range  // of the registry's entries so far
 	roots    []proof.Hash // by size, from 0
+	leaves   []proof.Hash // by index
 	previous proof.Hash   // leaf hash of the last effective act; zero before the first
 	time     int64        // registry time, Unix seconds
 	anchored uint64       // index of the last effective anchor
 	recorded int64        // root versions that the registry holds
+	settled  uint64       // size just after the newest entry that is no effective ROOT_VERSION
 
 	members   map[string]*Member
 	keys      map[string]string // raw key to who ever had it, in words
@@ -33,6 +36,8 @@ type Roster struct {
 	epoch     Epoch
 	last      Epoch // the one before; its committee still counts up to the pin
 	draw      *proof.Hash
+	epochs    []settled
+	chain     chain // what proves the epoch in force to whoever has root.json alone
 	rotations []*rotation
 	auditors  map[string]string // raw key to name
 	rules     RuleSet
@@ -99,7 +104,7 @@ func New(first *root.Root) (*Roster, error) {
 		return nil, err
 	}
 	r := &Roster{
-		root: first, time: first.Terms.FoundedAt, roots: []proof.Hash{proof.EmptyRoot()},
+		first: first, root: first, time: first.Terms.FoundedAt, roots: []proof.Hash{proof.EmptyRoot()},
 		members: map[string]*Member{}, keys: map[string]string{}, skeletons: map[string]string{}, origins: map[string]string{},
 		auditors: map[string]string{},
 	}
@@ -110,6 +115,7 @@ func New(first *root.Root) (*Roster, error) {
 		}
 	}
 	r.epoch = Epoch{Seed: proof.Hash(first.ID), NextDraw: first.Terms.NextDraw, began: r.time, pins: map[[sha256.Size]byte]Pin{}}
+	r.epoch.voices = r.newVoices()
 	r.epoch.committees = r.committees(r.epoch, nil)
 	return r, nil
 }
@@ -127,6 +133,9 @@ func (r *Roster) RootAt(size uint64) (root proof.Hash, ok bool) {
 	}
 	return r.roots[size], true
 }
+
+// First is version 1 of the root metadata.
+func (r *Roster) First() *root.Root { return r.first }
 
 // Root is the version of the root metadata in force.
 func (r *Roster) Root() *root.Root { return r.root }
@@ -161,8 +170,13 @@ func (r *Roster) Apply(entry []byte, files FilesFunc) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	r.tree.Append(proof.LeafHash(entry))
+	leaf := proof.LeafHash(entry)
+	r.tree.Append(leaf)
+	r.leaves = append(r.leaves, leaf)
 	r.roots = append(r.roots, r.tree.Root())
+	if out.Kind != Effective || out.What != rootVersion {
+		r.settled = r.Size()
+	}
 	return out, nil
 }
 
@@ -187,15 +201,14 @@ func (r *Roster) take(entry []byte, files FilesFunc) (Outcome, error) {
 	case err != nil:
 		return Outcome{Kind: Void, Reason: err}, nil
 	}
-	leaf := proof.LeafHash(entry)
-	if err := r.act(a, leaf, files); err != nil {
+	if err := r.act(a, entry, files); err != nil {
 		var missing *MissingFileError
 		if errors.As(err, &missing) {
 			return Outcome{}, err
 		}
 		return Outcome{Void, a.Kind(), err}, nil
 	}
-	r.previous = leaf
+	r.previous = proof.LeafHash(entry)
 	return Outcome{Effective, a.Kind(), nil}, nil
 }
 

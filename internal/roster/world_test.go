@@ -125,7 +125,7 @@ func (w *world) all(ids []string) []*alliancetest.City {
 // anchorNote is an anchor of the registry's newest head at a time, cosigned by its whole committee.
 func (w *world) anchorNote(at time.Time) []byte {
 	secretariat := w.city("nl-secretariat")
-	return secretariat.Note(w.t, w.r.Size(), w.r.TreeRoot(), at, w.all(w.r.Committee(secretariat.ID))...)
+	return secretariat.Note(w.t, w.r.Size(), w.r.TreeRoot(), at, w.all(w.r.Bench(w.r.Member(secretariat.ID), w.r.Size()).Committee)...)
 }
 
 // anchor moves registry time on. An entry goes first, so that the head is a new one: junk, which changes nothing.
@@ -169,11 +169,12 @@ func (w *world) epochAct(pins map[string]roster.Pin) *registryv1.Epoch {
 	}
 }
 
-// epoch draws the next epoch after some time.
+// epoch draws the next epoch after some time, and lets the registry's old committee hand over.
 func (w *world) epoch(after time.Duration, pins map[string]roster.Pin) {
 	w.t.Helper()
 	w.anchor(after)
 	w.do(w.epochAct(pins), byAct...)
+	w.anchor(0)
 }
 
 func (w *world) admit(id string) {

@@ -99,6 +99,64 @@ func (m *Metrics) WatchAlliance(origin string, state func() AllianceState) {
 	gauge("cityproof_evidence", "Proofs of misbehaviour that are kept: a human must look.", func(s AllianceState) float64 { return float64(s.Evidence) })
 }
 
+// LogLag is how long a log has been silent.
+type LogLag struct {
+	Log     string  // origin, of the roster
+	Seconds float64 // since its last anchor; +Inf: none was found
+}
+
+// WatchLags adds the lag of the member's own log and of those that it mirrors, computed when read. Only origins of the roster
+// become labels.
+func (m *Metrics) WatchLags(origin string, state func() []LogLag) {
+	m.registry.MustRegister(&lags{
+		desc: prometheus.NewDesc("cityproof_log_lag_seconds",
+			"How long a log of the alliance has been silent, by the anchors in it: amber from 2 hours on, red from a day on; +Inf: no anchor was found.",
+			[]string{"log"}, prometheus.Labels{"origin": origin}),
+		state: state,
+	})
+}
+
+// lags is a gauge for each log that there is when it is read.
+type lags struct {
+	desc  *prometheus.Desc
+	state func() []LogLag
+}
+
+// Describe implements prometheus.Collector.
+func (l *lags) Describe(ch chan<- *prometheus.Desc) { ch <- l.desc }
+
+// Collect implements prometheus.Collector.
+func (l *lags) Collect(ch chan<- prometheus.Metric) {
+	for _, s := range l.state() {
+		ch <- prometheus.MustNewConstMetric(l.desc, prometheus.GaugeValue, s.Seconds, s.Log)
+	}
+}
+
+// MirrorState is what a member says of its copies of other logs when metrics are read.
+type MirrorState struct {
+	Disk, ScrubBytes, ScrubCycles, Found, Mended uint64
+	Damaged                                      int
+}
+
+// WatchMirror adds the metrics of one member's copies of other logs, computed when read.
+func (m *Metrics) WatchMirror(origin string, state func() MirrorState) {
+	labels := prometheus.Labels{"origin": origin}
+	counter := func(name, help string, value func(MirrorState) uint64) {
+		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help, ConstLabels: labels},
+			func() float64 { return float64(value(state())) }))
+	}
+	gauge := func(name, help string, value func(MirrorState) float64) {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels},
+			func() float64 { return value(state()) }))
+	}
+	gauge("cityproof_mirror_disk_bytes", "What the copies of other logs take on the disk.", func(s MirrorState) float64 { return float64(s.Disk) })
+	counter("cityproof_mirror_scrub_bytes_total", "Bytes of copies that were read again and checked.", func(s MirrorState) uint64 { return s.ScrubBytes })
+	counter("cityproof_mirror_scrub_cycles_total", "How often all copies have been checked.", func(s MirrorState) uint64 { return s.ScrubCycles })
+	counter("cityproof_mirror_damages_found_total", "Damaged things found in copies, by the scrub or a reader.", func(s MirrorState) uint64 { return s.Found })
+	counter("cityproof_mirror_damages_mended_total", "Damaged things in copies that were replaced by what others hold.", func(s MirrorState) uint64 { return s.Mended })
+	gauge("cityproof_mirror_damages", "Things in copies that are damaged and could not be mended yet.", func(s MirrorState) float64 { return float64(s.Damaged) })
+}
+
 // ScrubState is what the scrub of a log says of itself when metrics are read.
 type ScrubState struct {
 	Bytes, Cycles, Complete uint64

@@ -2,6 +2,7 @@ package telemetry_test
 
 import (
 	"log/slog"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -43,6 +44,9 @@ func TestT41DebugHandlerAnswersOnlyThisMachine(t *testing.T) {
 func TestMetricsHaveTheirNames(t *testing.T) {
 	m := telemetry.New("v1.2.3")
 	m.WatchLog("a.example/log", func() telemetry.LogState { return telemetry.LogState{Size: 7, PublishedSize: 6, ReadOnly: true} })
+	m.WatchLags("a.example/log", func() []telemetry.LogLag {
+		return []telemetry.LogLag{{Log: "a.example/log", Seconds: 90}, {Log: "b.example/log", Seconds: math.Inf(1)}}
+	})
 	m.Published.WithLabelValues("a.example/log").Add(3)
 	m.Refused.WithLabelValues("a.example/log", "InvalidArgument").Inc()
 	m.PublishSeconds.WithLabelValues("a.example/log").Observe(0.004)
@@ -55,6 +59,7 @@ func TestMetricsHaveTheirNames(t *testing.T) {
 		`cityproof_http_requests_total{status="2xx",surface="GET /x"} 1`, `cityproof_build_info{version="v1.2.3"} 1`,
 		`cityproof_log_size{origin="a.example/log"} 7`, `cityproof_log_published_size{origin="a.example/log"} 6`,
 		`cityproof_log_read_only{origin="a.example/log"} 1`, "cityproof_log_queued_leaves",
+		`cityproof_log_lag_seconds{log="a.example/log",origin="a.example/log"} 90`, `cityproof_log_lag_seconds{log="b.example/log",origin="a.example/log"} +Inf`,
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the metrics lack %s", want)

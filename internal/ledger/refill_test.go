@@ -1,0 +1,186 @@
+package ledger_test
+
+import (
+	"crypto/sha256"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/cityproof/cityproof/internal/checkpoint"
+	"github.com/cityproof/cityproof/internal/ledger"
+	"github.com/cityproof/cityproof/internal/mirrorstore"
+	"github.com/cityproof/cityproof/internal/pebbledb"
+	"github.com/cityproof/cityproof/internal/proof"
+	"github.com/cityproof/cityproof/internal/tile"
+)
+
+// copyOf is what a mirror has of a ledger: entries, and the bodies that it did not have erased.
+type copyOf struct {
+	entries [][]byte
+	bodies  [][]byte
+	absent  []mirrorstore.Absent
+	erased  []mirrorstore.Erasure
+	head    checkpoint.Checkpoint
+}
+
+func mirrored(t *testing.T, l *ledger.Ledger) *copyOf {
+	t.Helper()
+	c := &copyOf{head: l.Published().Checkpoint}
+	b, err := l.Tile(t.Context(), tile.ID{Entries: true, Width: int(c.head.Size)}) //nolint:gosec // a few
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.entries, err = tile.ParseBundle(b, int(c.head.Size)); err != nil { //nolint:gosec // a few
+		t.Fatal(err)
+	}
+	for i := range c.entries {
+		sum := statement(t, ledger.Submission{Envelope: c.entries[i]}).BodySHA256
+		body, err := l.Body(sum)
+		var gone *ledger.ErasedError
+		switch {
+		case errors.As(err, &gone):
+			c.absent = append(c.absent, mirrorstore.Absent{Index: uint64(i), Sum: sum})
+			c.erased = append(c.erased, mirrorstore.Erasure{Notice: gone.Notice, Sum: sum})
+		case err != nil:
+			t.Fatal(err)
+		default:
+			c.bodies = append(c.bodies, body)
+		}
+	}
+	return c
+}
+
+// chunk is the part of a copy from one entry up to another.
+func (c *copyOf) chunk(t *testing.T, from, to uint64) *mirrorstore.Chunk {
+	out := &mirrorstore.Chunk{First: from, Entries: c.entries[from:to]}
+	for _, e := range out.Entries {
+		for _, b := range c.bodies {
+			if statement(t, ledger.Submission{Envelope: e}).BodySHA256 == sha256.Sum256(b) {
+				out.Files = append(out.Files, b)
+			}
+		}
+	}
+	for _, a := range c.absent {
+		if a.Index >= from && a.Index < to {
+			out.Absent = append(out.Absent, a)
+		}
+	}
+	for _, e := range c.erased {
+		if e.Notice >= from && e.Notice < to {
+			out.Erased = append(out.Erased, e)
+		}
+	}
+	return out
+}
+
+// I2: a log whose disk is lost signs nothing before it is refilled, and then has the same entries, records and erasures; a
+// crash in the middle loses nothing.
+func TestI2RefilledLogIsTheSame(t *testing.T) {
+	p := newPlace(t)
+	l, closeAll := p.open()
+	first := p.seal("not/1", owed("to be erased"))
+	mustPublish(t, l, first, p.seal("not/2", owed("stays")))
+	mustPublish(t, l, p.seal("not/3", erasure("not/1", leafOf(first), statement(t, first).BodySHA256)))
+	for _, n := range []string{"not/4", "not/5"} {
+		mustPublish(t, l, p.seal(n, owed(n)))
+	}
+	held := mirrored(t, l)
+	closeAll()
+	if len(held.absent) != 1 || held.head.Size != 5 {
+		t.Fatalf("the copy has %d entries and lacks %d bodies", held.head.Size, len(held.absent))
+	}
+
+	p.data, p.state, p.known = filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "state"), true
+	l, closeAll = p.open()
+	if loss, _ := l.Lost(); loss != ledger.LostState || !strings.Contains(l.ReadOnly(), "may have a history that this disk has lost") || l.Published() != nil {
+		t.Fatalf("an empty disk: loss %v, %q", loss, l.ReadOnly())
+	}
+	fill, err := l.Refill(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := fill.Append(held.chunk(t, 0, 2)); err != nil {
+		t.Fatal(err)
+	}
+	if err := fill.Finish(t.Context(), held.head); err == nil || l.Published() != nil {
+		t.Errorf("signed below the head that was named: %v", err)
+	}
+	closeAll() // the crash
+
+	l, _ = p.open()
+	if fill, err = l.Refill(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if size, _ := fill.Head(); size != 2 {
+		t.Fatalf("after a crash it goes on from size %d, want 2", size)
+	}
+	leaves := []proof.Hash{}
+	for _, e := range held.entries[2:] {
+		leaves = append(leaves, proof.LeafHash(e))
+	}
+	if got := fill.RootWith(leaves); got != held.head.Root {
+		t.Errorf("RootWith = %s, want %s", got, held.head.Root)
+	}
+	if absent, err := fill.Absent(9); err != nil || len(absent) != 1 {
+		t.Errorf("after a crash %v is absent, want what the crash left so (%v)", absent, err)
+	}
+	if err := fill.Append(held.chunk(t, 2, 5)); err != nil {
+		t.Fatal(err)
+	}
+	if absent, err := fill.Absent(9); err != nil || len(absent) != 0 {
+		t.Errorf("%v is absent, although the log says that it was erased (%v)", absent, err)
+	}
+	other := held.head
+	other.Root[0] ^= 1
+	if err := fill.Finish(t.Context(), other); err == nil || l.Published() != nil {
+		t.Errorf("signed another root than was named: %v", err)
+	}
+	if err := fill.Finish(t.Context(), held.head); err != nil {
+		t.Fatal(err)
+	}
+	if got := l.Published(); got == nil || got.Checkpoint.Size != held.head.Size || got.Checkpoint.Root != held.head.Root || l.ReadOnly() != "" {
+		t.Errorf("published %v, read-only %q; want the head of before", got, l.ReadOnly())
+	}
+	var gone *ledger.ErasedError
+	if _, err := l.Body(held.absent[0].Sum); !errors.As(err, &gone) || gone.Notice != 2 {
+		t.Errorf("the erased body: %v", err)
+	}
+	mustPublish(t, l, p.seal("not/6", owed("goes on")))
+	if _, err := l.Refill(t.Context()); err == nil {
+		t.Error("a log of which nothing is lost is refilled")
+	}
+}
+
+// The records of a refilled log are those that a replay makes.
+func TestRefilledRecordsAreThoseOfAReplay(t *testing.T) {
+	p := newPlace(t)
+	l, closeAll := p.open()
+	for _, n := range []string{"not/1", "not/2", "not/3"} {
+		mustPublish(t, l, p.seal(n, owed(n)))
+	}
+	held := mirrored(t, l)
+	closeAll()
+	p.data, p.state, p.known = filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "state"), true
+	l, closeAll = p.open()
+	fill, err := l.Refill(t.Context())
+	if err == nil {
+		err = fill.Append(held.chunk(t, 0, 3))
+	}
+	if err == nil {
+		err = fill.Finish(t.Context(), held.head)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeAll()
+	db, err := pebbledb.Open(p.data, pebbledb.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	damages, err := ledger.CheckRecords(t.Context(), db, func(s string) { t.Error(s) })
+	if err != nil || damages != 0 {
+		t.Errorf("%d records are wrong, %v", damages, err)
+	}
+}

@@ -1,0 +1,238 @@
+package mirror_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cityproof/cityproof/internal/mirror"
+	"github.com/cityproof/cityproof/internal/pebbledb"
+	"github.com/cityproof/cityproof/internal/tile"
+)
+
+// rot changes a byte of a stored value, by the letter of its kind and what follows it, behind the mirror's back.
+func (w *world) rot(kind byte, rest []byte, at int) {
+	w.t.Helper()
+	w.close()
+	db, err := pebbledb.Open(w.dir+"/mirror", pebbledb.Options{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	sum := sha256.Sum256([]byte(w.city.Origin))
+	key := append(append(append([]byte{pebbledb.PrefixMirror}, sum[:]...), kind), rest...)
+	v, err := db.Get(key)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	v[at%len(v)] ^= 4
+	b := db.NewBatch()
+	if err := errors.Join(b.Set(key, v, nil), db.Commit(b), b.Close(), db.Close()); err != nil {
+		w.t.Fatal(err)
+	}
+	w.open()
+}
+
+func (w *world) handler() http.Handler {
+	mux := http.NewServeMux()
+	mirror.NewHandler(w.mirror, slog.New(slog.DiscardHandler)).Routes(mux, "")
+	return mux
+}
+
+func (w *world) get(path string) *httptest.ResponseRecorder {
+	w.t.Helper()
+	r := httptest.NewRequestWithContext(w.t.Context(), http.MethodGet, fmt.Sprintf("/mirror/%x/%s", sha256.Sum256([]byte(w.city.Origin)), path), nil)
+	rec := httptest.NewRecorder()
+	w.handler().ServeHTTP(rec, r)
+	return rec
+}
+
+// settle runs what runs beside a mirror for a while, in a bubble, in which time costs nothing.
+func (w *world) settle(d time.Duration, run func(ctx context.Context)) {
+	w.t.Helper()
+	synctest.Test(w.t.(*testing.T), func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), d)
+		defer cancel()
+		run(ctx)
+	})
+}
+
+// Incident 2, T-33: whatever byte rots in a copy is never served, is found by the scrub and by who reads it, and is mended
+// with what others give, if the signed tree has it there.
+func TestIncident2RottenCopyIsMendedByHash(t *testing.T) {
+	u64 := func(level ...byte) []byte { return append(append([]byte{}, level...), 0, 0, 0, 0, 0, 0, 0, 1) }
+	for name, c := range map[string]struct {
+		kind byte
+		rest func(sum [sha256.Size]byte) []byte
+		path func(sum [sha256.Size]byte) string
+	}{
+		"an entry bundle": {'e', func([32]byte) []byte { return u64() }, func([32]byte) string { return "tile/entries/001" }},
+		"a tile":          {'t', func([32]byte) []byte { return u64(0) }, func([32]byte) string { return "tile/0/001" }},
+		"a body":          {'b', func(sum [32]byte) []byte { return sum[:] }, func(sum [32]byte) string { return fmt.Sprintf("bodies/%x", sum) }},
+	} {
+		for _, found := range []string{"by a reader", "by the scrub"} {
+			t.Run(name+" "+found, func(t *testing.T) {
+				w := newWorld(t)
+				sum := w.log.Declare(300, "officer-1")
+				w.log.Declare(400, "officer-1")
+				w.mustFollow()
+				want := w.get(c.path(sum)).Body.Bytes()
+				w.rot(c.kind, c.rest(sum), 77)
+				if found == "by a reader" {
+					if got := w.get(c.path(sum)); got.Code != http.StatusInternalServerError {
+						t.Fatalf("what is damaged is answered with %d", got.Code)
+					}
+				} else {
+					w.scrub()
+				}
+				if s := w.mirror.ScrubState(); s.Damaged == 0 || s.Found == 0 {
+					t.Fatalf("it is not found: %+v", s)
+				}
+				liar := &source{Log: w.log, bundle: func(e [][]byte) [][]byte { e[3] = e[4]; return e }, file: func(b []byte) []byte { return append(b, ' ') }}
+				if c.kind != 't' { // that one is computed again from the entries
+					w.sources = []mirror.Source{liar}
+					w.heal()
+					if s := w.mirror.ScrubState(); s.Damaged == 0 || s.Mended != 0 {
+						t.Fatalf("a liar's bytes mended it: %+v", s)
+					}
+				}
+				w.sources = []mirror.Source{liar, &source{Log: w.log}}
+				w.heal()
+				if s := w.mirror.ScrubState(); s.Damaged != 0 || s.Mended != s.Found {
+					t.Fatalf("it is not mended: %+v", s)
+				}
+				if got := w.get(c.path(sum)); got.Code != http.StatusOK || !bytes.Equal(got.Body.Bytes(), want) {
+					t.Errorf("mended, it is answered with %d and other bytes", got.Code)
+				}
+				w.scrub()
+				if s := w.mirror.ScrubState(); s.Damaged != 0 {
+					t.Errorf("after another look: %+v", s)
+				}
+			})
+		}
+	}
+}
+
+func (w *world) scrub() {
+	w.t.Helper()
+	if err := w.mirror.ScrubLog(w.t.Context(), w.city.Origin); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) heal() {
+	w.mirror.HealAll(w.t.Context())
+}
+
+// Where all of a bundle is gone, tile and entries, the tree above them says what belongs there; in a log of more than
+// 65,536 entries that is a stored tile, which is mended first.
+func TestIncident2RottenTreeIsMendedFromAbove(t *testing.T) {
+	w := newWorld(t)
+	w.log.Declare(1, "officer-1")
+	for i := range 66_000 {
+		w.log.Append(fmt.Appendf(nil, "void %d", i))
+	}
+	w.mustFollow()
+	w.rot('t', []byte{1, 0, 0, 0, 0, 0, 0, 0, 0}, 32*7)
+	w.rot('t', []byte{0, 0, 0, 0, 0, 0, 0, 0, 7}, 9)
+	w.rot('e', []byte{0, 0, 0, 0, 0, 0, 0, 7}, 99)
+	w.scrub()
+	for range 3 { // what hides behind a damage is found when that is mended
+		w.heal()
+		w.scrub()
+	}
+	if s := w.mirror.ScrubState(); s.Damaged != 0 || s.Mended == 0 {
+		t.Errorf("%+v", s)
+	}
+	for _, path := range []string{"tile/1/000", "tile/0/007", "tile/entries/007"} {
+		if got := w.get(path); got.Code != http.StatusOK {
+			t.Errorf("%s: %d", path, got.Code)
+		}
+	}
+}
+
+// What all else is compared with is never trusted when it is damaged: it is fetched again.
+func TestIncident2RottenEdgeIsFetchedAgain(t *testing.T) {
+	for kind, held := range map[byte]uint64{'h': 0, 'r': 512} {
+		w := newWorld(t)
+		w.log.Declare(700, "officer-1")
+		w.mustFollow()
+		w.rot(kind, nil, 50)
+		if size, _ := w.copied().Head(); size != held {
+			t.Errorf("%c: the copy has size %d, want %d", kind, size, held)
+		}
+		w.mustFollow()
+		if size, root := w.copied().Head(); size != 700 || root != must(tile.Root(t.Context(), w.log, 700)) {
+			t.Errorf("%c: fetched again, it has size %d", kind, size)
+		}
+	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// A body that is not there, and was not noted as absent, is fetched again.
+func TestIncident2LostBodyIsFoundByTheScrub(t *testing.T) {
+	w := newWorld(t)
+	sum := w.log.Declare(300, "officer-1")
+	stranger := w.log.Declare(1, "a stranger") // void: nobody keeps its body
+	delete(w.log.Files, stranger)
+	w.mustFollow()
+	w.lose('b', sum[:])
+	w.scrub()
+	if s := w.mirror.ScrubState(); s.Damaged != 1 {
+		t.Fatalf("%+v", s)
+	}
+	w.heal()
+	if got, err := w.copied().Body(sum); err != nil || sha256.Sum256(got) != sum {
+		t.Errorf("mended: %v", err)
+	}
+}
+
+// lose deletes a stored value behind the mirror's back.
+func (w *world) lose(kind byte, rest []byte) {
+	w.t.Helper()
+	w.close()
+	db, err := pebbledb.Open(w.dir+"/mirror", pebbledb.Options{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	sum := sha256.Sum256([]byte(w.city.Origin))
+	b := db.NewBatch()
+	key := append(append(append([]byte{pebbledb.PrefixMirror}, sum[:]...), kind), rest...)
+	if err := errors.Join(b.Delete(key, nil), db.Commit(b), b.Close(), db.Close()); err != nil {
+		w.t.Fatal(err)
+	}
+	w.open()
+}
+
+// A scrub goes over everything within its period, and on where it was after a restart.
+func TestScrubOfCopiesKeepsItsPeriodAndPlace(t *testing.T) {
+	w := newWorld(t)
+	w.log.Declare(3000, "officer-1")
+	w.mustFollow()
+	w.settle(24*time.Hour-time.Minute, func(ctx context.Context) { w.mirror.Scrub(ctx, 24*time.Hour, 1<<40) })
+	whole := w.mirror.ScrubState()
+	if whole.Cycles != 1 || whole.Bytes == 0 {
+		t.Errorf("after a period: %+v", whole)
+	}
+	w.settle(2*time.Hour, func(ctx context.Context) { w.mirror.Scrub(ctx, 24*time.Hour, 1<<40) })
+	part := w.mirror.ScrubState().Bytes - whole.Bytes
+	w.close()
+	w.open()
+	w.settle(24*time.Hour, func(ctx context.Context) { w.mirror.Scrub(ctx, 24*time.Hour, 1<<40) })
+	if s := w.mirror.ScrubState(); s.Cycles != 1 || s.Bytes >= whole.Bytes {
+		t.Errorf("after a restart it read %d of %d bytes once more, of which %d were read before", s.Bytes, whole.Bytes, part)
+	}
+}

@@ -449,6 +449,18 @@ func (c *cities) verify(want int, receipt string) {
 	c.wants(c.offline(), want, cityproof, "verify", "--root", c.root, receipt)
 }
 
+// audit has a visitor audit the logs of members, which must all be true.
+func (c *cities) audit(members ...*cityNode) {
+	c.t.Helper()
+	args := []string{"audit", "--root", c.root}
+	for _, m := range members {
+		args = append(args, m.id)
+	}
+	if out := c.must(0, args...); strings.Count(out, "TRUE ") != len(members) {
+		c.t.Errorf("the audit of the alliance:\n%s", out)
+	}
+}
+
 // offline is a machine that reaches nobody.
 func (c *cities) offline() *host {
 	c.t.Helper()

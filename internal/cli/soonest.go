@@ -21,8 +21,8 @@ type followed struct {
 	err   error
 }
 
-// followSoonest replays the registry, with followers that begin makes, from the first place that gives it. One more place is asked after each headStart, and
-// where one fails at once.
+// followSoonest replays the registry, with a follower that begin makes, from the first place that gives it. One more place is
+// asked after each headStart, and where one fails at once.
 func followSoonest(ctx context.Context, begin func() (*follow.Follower, error), places []string) followed {
 	var g sync.WaitGroup
 	defer g.Wait()

@@ -26,6 +26,8 @@ const (
 	// callsPerSecond and callsAtOnce are each member's quota.
 	callsPerSecond = 10
 	callsAtOnce    = 60
+	// watches is how many streams of heads a member may have open.
+	watches = 4
 	// maxMessage bounds one message in bytes: 1,024 heads with room.
 	maxMessage = 4 << 20
 )
@@ -89,6 +91,7 @@ type Engine struct {
 	own     *gossip.Head  // of the node's own log, as Own was told
 	changed chan struct{} // closed when something changed, and made anew
 	limits  map[string]*rate.Limiter
+	watched map[string]int // streams of heads, by member
 	conns   map[string]*conn
 
 	questions chan gossip.Question
@@ -105,7 +108,7 @@ type conn struct {
 func New(opts Options) *Engine {
 	opts.setDefaults()
 	e := &Engine{
-		opts: opts, changed: make(chan struct{}), limits: map[string]*rate.Limiter{}, conns: map[string]*conn{},
+		opts: opts, changed: make(chan struct{}), limits: map[string]*rate.Limiter{}, watched: map[string]int{}, conns: map[string]*conn{},
 		questions: make(chan gossip.Question, 256), urgent: make(chan struct{}, 1),
 	}
 	e.view = gossip.NewRosterView(opts.Self, opts.Roster())

@@ -13,6 +13,7 @@ import (
 var (
 	errStrangerCalls = status.Error(codes.PermissionDenied, "members of the alliance alone, with the TLS key that the roster gives for them")
 	errTooOften      = status.Error(codes.ResourceExhausted, "this member asks too often")
+	errWatching      = status.Error(codes.ResourceExhausted, "this member watches as often as it may")
 	errNoHead        = status.Error(codes.NotFound, "this node knows no head of that log")
 	errSizes         = status.Error(codes.InvalidArgument, "want an old and a larger new size")
 	errNoProof       = status.Error(codes.NotFound, "this node can't prove that now")

@@ -236,6 +236,39 @@ func TestFloodSpendsOnesOwnQuota(t *testing.T) {
 	}
 }
 
+// T-27: a member has few streams of heads open, and one that ends makes room for another.
+func TestT27WatchesAreFew(t *testing.T) {
+	w := newWorld(t)
+	c := w.call(w.credentials(w.tlsKey(w.cities[1]), w.tlsKey(w.cities[0])))
+	w.engines[0].Learn(w.cities[0].Note(t, 1, proof.Hash{1}, alliancetest.FoundedAt))
+	watch := func(ctx context.Context) error {
+		s, err := c.WatchHeads(ctx, &gossipv1.WatchHeadsRequest{})
+		if err == nil {
+			_, err = s.Recv()
+		}
+		return err
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	for range 4 {
+		if err := watch(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := watch(t.Context()); status.Code(err) != codes.ResourceExhausted {
+		t.Errorf("one more: %v, want it refused", err)
+	}
+	cancel()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+		err := watch(t.Context())
+		if err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("after the others have ended: %v", err)
+		}
+	}
+}
+
 // The public certificate stands on the same port: who does not ask for gossip is shown that, and gets no gossip.
 func TestPublicCertificateStandsBesideGossip(t *testing.T) {
 	w := newWorld(t)

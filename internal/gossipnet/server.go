@@ -117,9 +117,24 @@ func (s *Server) GetConsistencyProof(ctx context.Context, r *gossipv1.GetConsist
 
 // WatchHeads implements gossipv1.GossipServiceServer.
 func (s *Server) WatchHeads(_ *gossipv1.WatchHeadsRequest, stream gossipv1.GossipService_WatchHeadsServer) error {
-	if _, err := s.admit(stream.Context()); err != nil {
+	id, err := s.admit(stream.Context())
+	if err != nil {
 		return err
 	}
+	s.engine.mu.Lock()
+	full := s.engine.watched[id] == watches
+	if !full {
+		s.engine.watched[id]++
+	}
+	s.engine.mu.Unlock()
+	if full {
+		return errWatching
+	}
+	defer func() {
+		s.engine.mu.Lock()
+		s.engine.watched[id]--
+		s.engine.mu.Unlock()
+	}()
 	var seq uint64
 	for {
 		s.engine.mu.Lock()

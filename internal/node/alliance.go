@@ -30,6 +30,7 @@ type alliance struct {
 	sources  []registry.Source // of the registry
 	door     *registry.Door    // nil: another node runs the registry
 	peers    *http.Client
+	places   *places
 	poll     time.Duration
 	anchors  time.Duration
 	scrub    config.Scrub
@@ -58,6 +59,7 @@ func (m *member) openAlliance(whole *config.Config, logger *slog.Logger) error {
 		poll: time.Duration(whole.Peers.Poll), anchors: time.Duration(whole.Anchor.Interval), scrub: whole.Scrub,
 		logger: logger.With(slog.String("origin", m.origin)), published: make(chan struct{}, 1),
 	}
+	a.places = &places{transport: a.peers.Transport, web: map[string]*client.LogReader{}}
 	if a.follower, err = registry.NewFollower(first); err != nil {
 		return fmt.Errorf("%s: %w", m.cfg.Root, err)
 	}

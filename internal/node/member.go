@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cityproof/cityproof/internal/bodystore"
 	"github.com/cityproof/cityproof/internal/config"
 	"github.com/cityproof/cityproof/internal/gossipnet"
 	"github.com/cityproof/cityproof/internal/ledger"
@@ -32,6 +33,7 @@ type member struct {
 	db     *pebbledb.DB
 	log    *logstore.Log
 	state  *signingkey.State
+	bodies *bodystore.Store
 	ledger *ledger.Ledger
 
 	damages *scrub.Damages

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -36,8 +37,11 @@ const (
 )
 
 // copies are the logs that a member mirrors: those of its alliance.
-type copies struct {
-	alliance *alliance
+type copies struct{ alliance *alliance }
+
+// places are where other members serve logs.
+type places struct {
+	transport http.RoundTripper
 
 	mu  sync.Mutex // guards web
 	web map[string]*client.LogReader
@@ -65,7 +69,7 @@ func (m *member) openMirror(logger *slog.Logger) error {
 	if m.copies, err = mirrorstore.Open(m.cfg.Mirror, mirrorstore.Options{Logger: logger}); err != nil {
 		return err
 	}
-	logs := &copies{alliance: m.alliance, web: map[string]*client.LogReader{}}
+	logs := &copies{m.alliance}
 	m.mirrored = logs.Mirrored
 	m.mirror, err = mirror.New(mirror.Options{
 		Store: m.copies, Heads: m.peers, Signer: signer, Logs: logs, Ready: m.ready, Seen: m.seen, Conflict: m.conflict, Logger: m.alliance.logger,
@@ -89,7 +93,7 @@ func (c *copies) Mirrored(origin string) (mirror.Log, bool) {
 	m := r.ByOrigin(origin)
 	log := mirror.Log{Log: known, Publisher: m.Publisher}
 	for _, url := range sourcesOf(r, m, c.alliance.member.cfg.City) {
-		src, err := c.reader(url)
+		src, err := c.alliance.places.reader(url)
 		if err != nil {
 			continue // an address that this node may not reach
 		}
@@ -125,18 +129,19 @@ func mirrorsIn(r *roster.Roster, m *roster.Member) []*roster.Member {
 	return all
 }
 
-func (c *copies) reader(url string) (*client.LogReader, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if r := c.web[url]; r != nil {
+// reader reads the log at a URL.
+func (p *places) reader(url string) (*client.LogReader, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r := p.web[url]; r != nil {
 		return r, nil
 	}
-	web, err := client.NewWeb(url, client.HTTPOptions{Transport: c.alliance.peers.Transport, Tries: 1})
+	web, err := client.NewWeb(url, client.HTTPOptions{Transport: p.transport, Tries: 1})
 	if err != nil {
 		return nil, err
 	}
-	c.web[url] = client.NewLogReader(web)
-	return c.web[url], nil
+	p.web[url] = client.NewLogReader(web)
+	return p.web[url], nil
 }
 
 // mirrorLogs keeps the copies up to date until ctx ends.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -47,18 +48,25 @@ const (
 // Follow brings a copy up to a head that the log's keys have signed, which the caller has verified. It takes what it can
 // from the first source, and from the next what that one lacks. What was proven before an error stays.
 func Follow(ctx context.Context, log *mirrorstore.Log, head checkpoint.Checkpoint, by Publisher, sources []Source) error {
+	return follow(ctx, follower{log: log, head: head, by: by, bounds: newBounds(Limits{}, time.Now, nil)}, sources)
+}
+
+func follow(ctx context.Context, f follower, sources []Source) error {
 	var errs []error
-	for _, src := range sources {
-		f := &follower{log: log, head: head, by: by, src: src}
+	for _, f.src = range sources {
 		err := f.run(ctx)
-		if err == nil {
+		var limit *LimitError
+		switch {
+		case err == nil:
 			return nil
+		case errors.As(err, &limit):
+			return err
 		}
-		if errs = append(errs, fmt.Errorf("%s: %w", src, err)); ctx.Err() != nil {
+		if errs = append(errs, fmt.Errorf("%s: %w", f.src, err)); ctx.Err() != nil {
 			break
 		}
 	}
-	return fmt.Errorf("mirroring %s: %w", head.Origin, errors.Join(errs...))
+	return fmt.Errorf("mirroring %s: %w", f.head.Origin, errors.Join(errs...))
 }
 
 // follower takes a log from one source.
@@ -67,6 +75,8 @@ type follower struct {
 	head checkpoint.Checkpoint
 	by   Publisher
 	src  Source
+
+	bounds *bounds
 }
 
 // ErrRewritten says that what is stored does not lead to a head that the log signed: one of the two histories is another.
@@ -95,11 +105,18 @@ func (f *follower) run(ctx context.Context) error {
 
 // chunk fetches, checks, proves and stores what comes next.
 func (f *follower) chunk(ctx context.Context, size uint64) error {
+	left, fresh, err := f.bounds.left(f.log, f.head.Origin)
+	if err != nil {
+		return err
+	}
 	read, err := f.fetch(ctx, size)
 	if err != nil {
 		return err
 	}
-	c := &mirrorstore.Chunk{First: size}
+	if read = within(read, left, fresh); len(read) == 0 {
+		return f.bounds.exhaust(f.head.Origin)
+	}
+	c := &mirrorstore.Chunk{First: size, Day: f.bounds.day()}
 	for _, r := range read {
 		c.Entries = append(c.Entries, r.entry)
 	}
@@ -130,6 +147,19 @@ func (f *follower) chunk(ctx context.Context, size uint64) error {
 		}
 	}
 	return f.log.Append(c)
+}
+
+// within returns the first of what was read that fit into a number of bytes: at least one, if that would be the first today.
+func within(read []read, left int64, fresh bool) []read {
+	for i, r := range read {
+		if left -= int64(len(r.entry) + len(r.got)); left < 0 {
+			if i == 0 && fresh {
+				i = 1
+			}
+			return read[:i]
+		}
+	}
+	return read
 }
 
 // prove shows that the entries continue what is stored and lead to the head.

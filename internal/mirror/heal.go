@@ -112,7 +112,7 @@ func (m *Mirror) healAll(ctx context.Context) {
 
 // heal replaces a damaged part by what the log's node or another mirror gives, if that is what the signed tree has there.
 func (m *Mirror) heal(ctx context.Context, origin string, p mirrorstore.Part) error {
-	known, ok := m.opts.Logs.Mirrored(origin)
+	known, ok := m.known(origin)
 	if !ok {
 		return errUnknown
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/mirrorstore"
@@ -46,6 +47,10 @@ type Options struct {
 	Seen func(note []byte)
 	// Conflict is told of two notes of one size with two roots, both signed by the log. Default: nobody is told.
 	Conflict func(cosigned, shown []byte)
+	// Limits bound what is taken. The zero value is no bound.
+	Limits Limits
+	// Now is the clock of days and of waiting. Default: time.Now.
+	Now func() time.Time
 	// Logger gets what an operator must know. Default: none.
 	Logger *slog.Logger
 }
@@ -55,6 +60,7 @@ type Mirror struct {
 	*witness.Witness // cosigns what is held, by the rules of a witness
 	opts             Options
 	damages          *damages
+	bounds           *bounds
 	scrubbed, cycles atomic.Uint64
 }
 
@@ -63,7 +69,10 @@ func New(opts Options) (*Mirror, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	m := &Mirror{opts: opts, damages: newDamages(opts.Logger)}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	m := &Mirror{opts: opts, damages: newDamages(opts.Logger), bounds: newBounds(opts.Limits, opts.Now, opts.Logger)}
 	var err error
 	m.Witness, err = witness.New(witness.Options{
 		Logs: asWitnessed{opts.Logs}, Store: opts.Heads, Signer: opts.Signer, Ready: opts.Ready, Label: Label, Hold: m.hold, Seen: opts.Seen, Conflict: opts.Conflict,
@@ -79,9 +88,16 @@ func (l asWitnessed) Log(origin string) (witness.Log, bool) {
 	return log.Log, ok
 }
 
+// known is what is known of a log that is mirrored, with sources that keep the limit of bytes per second.
+func (m *Mirror) known(origin string) (Log, bool) {
+	known, ok := m.opts.Logs.Mirrored(origin)
+	known.Sources = m.bounds.throttle(known.Sources)
+	return known, ok
+}
+
 // hold brings the copy of a log up to a head that the log signed, bodies included.
 func (m *Mirror) hold(ctx context.Context, c checkpoint.Checkpoint) error {
-	known, ok := m.opts.Logs.Mirrored(c.Origin)
+	known, ok := m.known(c.Origin)
 	if !ok {
 		return errUnknown
 	}
@@ -89,14 +105,16 @@ func (m *Mirror) hold(ctx context.Context, c checkpoint.Checkpoint) error {
 	if err != nil {
 		return err
 	}
-	return Follow(ctx, log, c, known.Publisher, known.Sources)
+	err = follow(ctx, follower{log: log, head: c, by: known.Publisher, bounds: m.bounds}, known.Sources)
+	m.bounds.say(c.Origin, err)
+	return err
 }
 
 var errUnknown = errors.New("the log is not mirrored here")
 
 // Follow brings the copy of a log up to the newest head that a source shows and the log signed, and cosigns it.
 func (m *Mirror) Follow(ctx context.Context, origin string) error {
-	known, ok := m.opts.Logs.Mirrored(origin)
+	known, ok := m.known(origin)
 	if !ok {
 		return errUnknown
 	}

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cityproof/cityproof/internal/alliancetest"
 	"github.com/cityproof/cityproof/internal/checkpoint"
@@ -82,6 +83,9 @@ type world struct {
 	mirror  *mirror.Mirror
 	sources []mirror.Source
 	accused [][2][]byte
+	limits  mirror.Limits
+	now     time.Time
+	logged  bytes.Buffer
 }
 
 func newWorld(t testing.TB) *world {
@@ -94,7 +98,7 @@ func newWorld(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, city: cities[1], own: cities[2], r: r, log: alliancetest.NewLog(t, cities[1]), dir: t.TempDir()}
+	w := &world{t: t, city: cities[1], own: cities[2], r: r, log: alliancetest.NewLog(t, cities[1]), dir: t.TempDir(), now: alliancetest.FoundedAt}
 	w.sources = []mirror.Source{&source{Log: w.log, bulk: true}}
 	w.open()
 	t.Cleanup(w.close)
@@ -113,6 +117,7 @@ func (w *world) open() {
 	if w.mirror, err = mirror.New(mirror.Options{
 		Store: w.store, Heads: w.heads, Signer: w.own.Mirror(w.t), Logs: w,
 		Conflict: func(a, b []byte) { w.accused = append(w.accused, [2][]byte{a, b}) },
+		Limits:   w.limits, Now: func() time.Time { return w.now }, Logger: slog.New(slog.NewTextHandler(&w.logged, nil)),
 	}); err != nil {
 		w.t.Fatal(err)
 	}

@@ -14,17 +14,19 @@ import (
 	"github.com/cityproof/cityproof/internal/tile"
 )
 
-// ScrubState is what metrics show of the scrub of all copies.
-type ScrubState struct {
-	Bytes, Cycles, Found, Mended uint64
-	Damaged                      int
+// State is what metrics show.
+type State struct {
+	Bytes, Cycles uint64 // that the scrub has read, and how often it has read everything
+	Found, Mended uint64 // damages
+	Damaged       int    // things now
+	Stopped       int    // logs, by this node's own limits
 }
 
-// ScrubState may be called at any time.
-func (m *Mirror) ScrubState() ScrubState {
+// State may be called at any time.
+func (m *Mirror) State() State {
 	m.damages.mu.Lock()
 	defer m.damages.mu.Unlock()
-	return ScrubState{m.scrubbed.Load(), m.cycles.Load(), m.damages.found, m.damages.mended, len(m.damages.items)}
+	return State{m.scrubbed.Load(), m.cycles.Load(), m.damages.found, m.damages.mended, len(m.damages.items), m.bounds.stopped()}
 }
 
 // scrubPlace is where a scrub goes on after a restart: before a bundle, or behind all bundles a tile, of one log.

@@ -22,6 +22,8 @@ type Chunk struct {
 	Absent []Absent
 	// Erased are the bodies that notices among the entries speak of.
 	Erased []Erasure
+	// Day is that on which it was fetched, counted from 1970: Grown adds up by days.
+	Day uint64
 }
 
 // Absent is a file that an entry commits to and that nobody gave.
@@ -97,6 +99,9 @@ func (l *Log) stage(b *pebble.Batch, c *Chunk, edge *tile.Edge, partial []byte) 
 	if err := errors.Join(b.Set(l.key(kindUnfinished), partial, nil), b.Set(l.key(kindHead), formatHead(edge), nil)); err != nil {
 		return err
 	}
+	if err := l.grow(b, c); err != nil {
+		return err
+	}
 	for _, f := range c.Files {
 		if err := b.Set(l.fileKey(Body, sha256.Sum256(f)), f, nil); err != nil {
 			return err
@@ -114,6 +119,33 @@ func (l *Log) stage(b *pebble.Batch, c *Chunk, edge *tile.Edge, partial []byte) 
 	}
 	return nil
 }
+
+// grow counts what a chunk adds to its day.
+func (l *Log) grow(b *pebble.Batch, c *Chunk) error {
+	n, err := l.Grown(c.Day)
+	if err != nil {
+		return err
+	}
+	for _, e := range c.Entries {
+		n += uint64(len(e))
+	}
+	for _, f := range c.Files {
+		n += uint64(len(f))
+	}
+	return b.Set(l.key(kindGrown), binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, c.Day), n), nil)
+}
+
+// Grown returns by how many bytes of entries and files the log has grown on a day.
+func (l *Log) Grown(day uint64) (uint64, error) {
+	v, ok, err := l.get(l.key(kindGrown))
+	if err != nil || !ok || len(v) != 16 || binary.BigEndian.Uint64(v) != day {
+		return 0, err
+	}
+	return binary.BigEndian.Uint64(v[8:]), nil
+}
+
+// DiskUsed is about how many bytes all copies take on the disk.
+func (l *Log) DiskUsed() uint64 { return l.store.Size() }
 
 func (l *Log) absentKey(a Absent) []byte {
 	return binary.BigEndian.AppendUint64(l.key(kindAbsent, a.Sum[:]...), a.Index)

@@ -115,6 +115,7 @@ const (
 	kindAbsent     = 'a'
 	kindBody       = 'b'
 	kindEntries    = 'e'
+	kindGrown      = 'g'
 	kindHead       = 'h'
 	kindUnfinished = 'r'
 	kindTile       = 't'

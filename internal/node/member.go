@@ -113,7 +113,7 @@ func openMember(ctx context.Context, cfg config.Member, whole *config.Config, lo
 	if err = m.openWitness(whole.Witness, logger); err != nil {
 		return m, err
 	}
-	if err = m.openMirror(logger); err != nil || m.alliance == nil {
+	if err = m.openMirror(whole.Mirror, logger); err != nil || m.alliance == nil {
 		return m, err
 	}
 	if err = m.alliance.followCopies(); err != nil {

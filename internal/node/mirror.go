@@ -48,7 +48,7 @@ type places struct {
 }
 
 // openMirror opens the member's mirror, if it is in an alliance and has the key and its heads.
-func (m *member) openMirror(logger *slog.Logger) error {
+func (m *member) openMirror(cfg config.Mirror, logger *slog.Logger) error {
 	if m.alliance == nil || m.peers == nil {
 		return nil
 	}
@@ -73,6 +73,7 @@ func (m *member) openMirror(logger *slog.Logger) error {
 	m.mirrored = logs.Mirrored
 	m.mirror, err = mirror.New(mirror.Options{
 		Store: m.copies, Heads: m.peers, Signer: signer, Logs: logs, Ready: m.ready, Seen: m.seen, Conflict: m.conflict, Logger: m.alliance.logger,
+		Limits: mirror.Limits{DailyBytes: cfg.DailyBytesPerLog, DiskBytes: cfg.MaxDiskBytes, BytesPerSecond: cfg.MaxBytesPerSecond},
 	})
 	return err
 }
@@ -208,8 +209,9 @@ func (a *alliance) mirrorMetrics() telemetry.MirrorState {
 	if m.mirror == nil {
 		return telemetry.MirrorState{}
 	}
-	s := m.mirror.ScrubState()
+	s := m.mirror.State()
 	return telemetry.MirrorState{
 		Disk: m.copies.Size(), ScrubBytes: s.Bytes, ScrubCycles: s.Cycles, Found: s.Found, Mended: s.Mended, Damaged: s.Damaged,
+		Stopped: s.Stopped,
 	}
 }

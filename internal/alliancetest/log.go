@@ -68,6 +68,12 @@ func (l *Log) Erase(sum [sha256.Size]byte, leaf proof.Hash) {
 
 func (l *Log) declare(body *declarationv1.Body, officer string) [sha256.Size]byte {
 	l.t.Helper()
+	return l.Say(body, officer, func(*declaration.Statement) {})
+}
+
+// Say appends a statement of an officer with a body, edited, and returns the body's hash.
+func (l *Log) Say(body *declarationv1.Body, officer string, edit func(*declaration.Statement)) [sha256.Size]byte {
+	l.t.Helper()
 	raw, err := declaration.FormatBody(body)
 	if err != nil {
 		l.t.Fatal(err)
@@ -81,6 +87,7 @@ func (l *Log) declare(body *declarationv1.Body, officer string) [sha256.Size]byt
 		EffectiveOn: declaration.DateOf(FoundedAt), DeclaredAt: FoundedAt, Provenance: declaration.CityOwn,
 		BodySHA256: sha256.Sum256(raw), BodySize: uint32(len(raw)), //nolint:gosec // a few bytes
 	}
+	edit(st)
 	e, err := declaration.Sign(declaration.PayloadType, st.Format(), Key(l.City.ID+" "+officer))
 	if err != nil {
 		l.t.Fatal(err)
@@ -127,6 +134,11 @@ func (l *Log) File(_ context.Context, sum [sha256.Size]byte) ([]byte, error) {
 		return f, nil
 	}
 	return nil, fmt.Errorf("no file %x", sum)
+}
+
+// Attachment returns a file that a body names, by its hash.
+func (l *Log) Attachment(ctx context.Context, sum [sha256.Size]byte) ([]byte, error) {
+	return l.File(ctx, sum)
 }
 
 // Bundled returns the first files of the entries of a bundle.

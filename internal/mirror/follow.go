@@ -17,6 +17,7 @@ import (
 	"github.com/cityproof/cityproof/internal/entry"
 	"github.com/cityproof/cityproof/internal/mirrorstore"
 	"github.com/cityproof/cityproof/internal/proof"
+	"github.com/cityproof/cityproof/internal/publication"
 	"github.com/cityproof/cityproof/internal/tile"
 )
 
@@ -29,6 +30,8 @@ type Source interface {
 	File(ctx context.Context, sum [sha256.Size]byte) ([]byte, error)
 	// Files returns the first files of the entries of a bundle, nil for those that it has not. It may give fewer than it has.
 	Files(ctx context.Context, index uint64, width int) ([][]byte, error)
+	// Attachment returns a file that a body names, by its SHA-256.
+	Attachment(ctx context.Context, sum [sha256.Size]byte) ([]byte, error)
 	// String names the place for a person.
 	String() string
 }
@@ -145,6 +148,12 @@ func (f *follower) chunk(ctx context.Context, size uint64) error {
 		if r.erases != nil {
 			c.Erased = append(c.Erased, mirrorstore.Erasure{Notice: index, Sum: *r.erases})
 		}
+		if u, ok := r.use(index); ok {
+			c.Uses = append(c.Uses, u)
+		}
+	}
+	if c.Lacking, err = f.attach(ctx, c.Uses); err != nil {
+		return err
 	}
 	return f.log.Append(c)
 }
@@ -189,8 +198,24 @@ var errNotThere = errors.New("its entries do not lead to the head that the log s
 type read struct {
 	entry  []byte
 	files  []entry.File
-	got    []byte             // the first file, where the source gave it
-	erases *[sha256.Size]byte // the body that a notice erases
+	got    []byte              // the first file, where the source gave it
+	signed *declaration.Signed // of a statement that counts
+	says
+}
+
+// says is what a body says to those who keep it.
+type says struct {
+	erases      *[sha256.Size]byte // the body that a notice erases
+	attachments [][sha256.Size]byte
+}
+
+// use is what a statement says of attachments; ok is false where there is nothing to be known.
+func (r *read) use(index uint64) (u mirrorstore.Use, ok bool) {
+	if r.signed == nil || r.signed.Statement.Revision == 1 && len(r.attachments) == 0 {
+		return u, false
+	}
+	st := r.signed.Statement
+	return mirrorstore.Use{Subject: st.Subject.String(), Revision: st.Revision, Index: index, Body: st.BodySHA256, Attachments: r.attachments}, true
 }
 
 // fetch reads the bundles that follow on size, and their files, and judges each entry.
@@ -252,7 +277,7 @@ func (f *follower) bundle(ctx context.Context, index, size uint64) ([]read, erro
 			return nil, err
 		}
 		if out[i].got != nil {
-			out[i].erases = erasedBy(out[i].got)
+			out[i].says = hear(out[i].got)
 		}
 	}
 	return out, nil
@@ -278,7 +303,7 @@ func (f *follower) file(ctx context.Context, sum [sha256.Size]byte) ([]byte, err
 func (f *follower) judge(index uint64, b []byte) read {
 	r := read{entry: b}
 	if e, err := entry.Parse(b); err == nil && counts(e, index, f.by) {
-		r.files = e.Files
+		r.files, r.signed = e.Files, e.Signed
 	}
 	return r
 }
@@ -291,17 +316,63 @@ func counts(e *entry.Entry, index uint64, by Publisher) bool {
 	return e.Signed.Envelope.Verify(func(id declaration.KeyID) (ed25519.PublicKey, bool) { return by(id, index) }) == nil
 }
 
-// erasedBy returns the hash of the body that a body, if it is an erasure notice, speaks of.
-func erasedBy(b []byte) *[sha256.Size]byte {
+// hear reads what a body says.
+func hear(b []byte) (s says) {
 	body, err := declaration.ParseBody(b)
 	if err != nil {
-		return nil
+		return s
 	}
-	sum := body.GetNotice().GetErasure().GetBodySha256()
-	if len(sum) != sha256.Size {
-		return nil
+	if sum := body.GetNotice().GetErasure().GetBodySha256(); len(sum) == sha256.Size {
+		s.erases = (*[sha256.Size]byte)(sum)
 	}
-	return (*[sha256.Size]byte)(sum)
+	for _, at := range publication.Attachments(body) {
+		if sum := at.Attachment.GetSha256(); len(sum) == sha256.Size {
+			s.attachments = append(s.attachments, [sha256.Size]byte(sum))
+		}
+	}
+	return s
+}
+
+// attach fetches the attachments of uses that are not here, one at a time, for they are large. It returns those that were
+// not to be had.
+func (f *follower) attach(ctx context.Context, uses []mirrorstore.Use) (lacking [][sha256.Size]byte, err error) {
+	for _, u := range uses {
+		for _, sum := range u.Attachments {
+			have, err := f.log.HasAttachment(sum)
+			if err != nil {
+				return nil, err
+			}
+			if !have {
+				have, err = f.attachment(ctx, sum)
+			}
+			if err != nil {
+				return nil, err
+			}
+			if !have {
+				lacking = append(lacking, sum)
+			}
+		}
+	}
+	return lacking, nil
+}
+
+// attachment fetches and stores one; false where the source does not have it.
+func (f *follower) attachment(ctx context.Context, sum [sha256.Size]byte) (bool, error) {
+	left, fresh, err := f.bounds.left(f.log, f.head.Origin)
+	if err != nil {
+		return false, err
+	}
+	b, err := f.src.Attachment(ctx, sum)
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	if err != nil || sha256.Sum256(b) != sum || len(b) > declaration.MaxAttachment {
+		return false, nil //nolint:nilerr // lacking is what the caller notes
+	}
+	if int64(len(b)) > left && !fresh {
+		return false, f.bounds.exhaust(f.head.Origin)
+	}
+	return true, f.log.PutAttachment(b, f.bounds.day())
 }
 
 // maxAbsent is how many missing files are asked for again at a time.
@@ -309,27 +380,22 @@ const maxAbsent = 1000
 
 // fill asks once more for what was absent. What is still absent and not erased keeps the head from being complete.
 func (f *follower) fill(ctx context.Context) error {
-	absent, err := f.log.Absent(maxAbsent)
-	if err != nil || len(absent) == 0 {
+	still, err := f.fillBodies(ctx)
+	if err != nil {
 		return err
 	}
-	var files [][]byte
-	still := 0
-	for _, a := range absent {
-		b, err := f.file(ctx, a.Sum)
+	lacking, err := f.log.Lacking(maxAbsent)
+	if err != nil {
+		return err
+	}
+	for _, a := range lacking {
+		have, err := f.attachment(ctx, a.Sum)
 		if err != nil {
 			return err
 		}
-		if b == nil {
-			if a.Index < f.head.Size {
-				still++
-			}
-			continue
+		if !have && a.Index < f.head.Size {
+			still++
 		}
-		files = append(files, b)
-	}
-	if err := f.log.Found(files, absent); err != nil {
-		return err
 	}
 	if still > 0 {
 		return fmt.Errorf("%w: %d", ErrIncomplete, still)
@@ -337,8 +403,45 @@ func (f *follower) fill(ctx context.Context) error {
 	return nil
 }
 
+func (f *follower) fillBodies(ctx context.Context) (still int, err error) {
+	absent, err := f.log.Absent(maxAbsent)
+	if err != nil || len(absent) == 0 {
+		return 0, err
+	}
+	c := &mirrorstore.Chunk{Absent: absent, Day: f.bounds.day()}
+	for _, a := range absent {
+		b, err := f.file(ctx, a.Sum)
+		if err != nil {
+			return 0, err
+		}
+		if b == nil {
+			if a.Index < f.head.Size {
+				still++
+			}
+			continue
+		}
+		c.Files = append(c.Files, b)
+		e, err := f.log.Entry(a.Index)
+		if err != nil {
+			return 0, err
+		}
+		r := f.judge(a.Index, e)
+		r.says = hear(b)
+		if r.erases != nil {
+			c.Erased = append(c.Erased, mirrorstore.Erasure{Notice: a.Index, Sum: *r.erases})
+		}
+		if u, ok := r.use(a.Index); ok {
+			c.Uses = append(c.Uses, u)
+		}
+	}
+	if c.Lacking, err = f.attach(ctx, c.Uses); err != nil {
+		return 0, err
+	}
+	return still, f.log.Found(c)
+}
+
 // ErrIncomplete says that bodies are missing that no notice in the log erased.
-var ErrIncomplete = errors.New("bodies are missing")
+var ErrIncomplete = errors.New("bodies or attachments are missing")
 
 // each calls f for 0 to n−1, on all cores where there are many.
 func each(n int, f func(i int)) {

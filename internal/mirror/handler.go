@@ -36,7 +36,12 @@ func (h *Handler) Routes(mux *http.ServeMux, base string) {
 	mux.HandleFunc("GET "+base+"/mirror/{origin}/bodies/bundle/{path...}", func(w http.ResponseWriter, r *http.Request) {
 		h.serve(w, r, "tile/entries/"+r.PathValue("path"), h.bodies)
 	})
-	mux.HandleFunc("GET "+base+"/mirror/{origin}/bodies/{hash}", h.body)
+	mux.HandleFunc("GET "+base+"/mirror/{origin}/bodies/{hash}", func(w http.ResponseWriter, r *http.Request) {
+		h.file(w, r, (*mirrorstore.Log).Body, "application/json")
+	})
+	mux.HandleFunc("GET "+base+"/mirror/{origin}/attachments/{hash}", func(w http.ResponseWriter, r *http.Request) {
+		h.file(w, r, (*mirrorstore.Log).Attachment, "application/octet-stream")
+	})
 }
 
 // serve finds the log and the tile that a request names, within what is held.
@@ -150,7 +155,8 @@ func (h *Handler) bodies(w http.ResponseWriter, _ *http.Request, log *mirrorstor
 	return nil
 }
 
-func (h *Handler) body(w http.ResponseWriter, r *http.Request) {
+// file serves a body or an attachment by its hash.
+func (h *Handler) file(w http.ResponseWriter, r *http.Request, get func(*mirrorstore.Log, [sha256.Size]byte) ([]byte, error), media string) {
 	open(w)
 	sum, ok := parseHash(r.PathValue("hash"))
 	if !ok {
@@ -161,16 +167,19 @@ func (h *Handler) body(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	b, err := log.Body(sum)
+	b, err := get(log, sum)
 	switch {
 	case errors.Is(err, mirrorstore.ErrNotFound):
-		http.Error(w, "this node keeps no such body", http.StatusNotFound)
+		http.Error(w, "this node keeps no such file", http.StatusNotFound)
 		return
 	case err != nil:
 		h.fail(w, r, err)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Type", media)
+	if media == "application/octet-stream" { // what somebody uploaded is never shown as a page of this host
+		w.Header().Set("Content-Disposition", `attachment; filename="`+hex.EncodeToString(sum[:8])+`"`)
+	}
 	w.Header().Set("Cache-Control", "public, max-age=3600") // it may be erased
 	_, _ = w.Write(b)
 }

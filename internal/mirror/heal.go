@@ -198,7 +198,11 @@ func mendFrom(ctx context.Context, log *mirrorstore.Log, p mirrorstore.Part, src
 		}
 		return log.MendTile(p.Level, p.Index, hashes)
 	}
-	b, err := src.File(ctx, p.Sum)
+	get := src.File
+	if p.Kind == mirrorstore.Attachment {
+		get = src.Attachment
+	}
+	b, err := get(ctx, p.Sum)
 	if err != nil {
 		return err
 	}

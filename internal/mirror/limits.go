@@ -188,6 +188,10 @@ func (t throttled) Files(ctx context.Context, index uint64, width int) ([][]byte
 	return paid(ctx, t, func() ([][]byte, error) { return t.Source.Files(ctx, index, width) }, sizes)
 }
 
+func (t throttled) Attachment(ctx context.Context, sum [sha256.Size]byte) ([]byte, error) {
+	return paid(ctx, t, func() ([]byte, error) { return t.Source.Attachment(ctx, sum) }, func(b []byte) int { return len(b) })
+}
+
 // Checkpoint implements Checkpointer where the source does.
 func (t throttled) Checkpoint(ctx context.Context) ([]byte, error) {
 	shows, ok := t.Source.(Checkpointer)

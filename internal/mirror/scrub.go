@@ -152,7 +152,21 @@ func (m *Mirror) scrubLog(ctx context.Context, origin string, from uint64, step 
 			}
 		}
 	}
-	return nil
+	return s.attachments(func(n int) error { return step(ctx, size/tile.FullWidth+1, n) })
+}
+
+// attachments checks those that live records name.
+func (s *scrubber) attachments(step func(n int) error) error {
+	return s.log.Used(func(sum [sha256.Size]byte, _ uint64) error {
+		if lacking, err := s.log.IsLacking(sum); lacking || err != nil {
+			return err
+		}
+		n, err := s.check(mirrorstore.Part{Kind: mirrorstore.Attachment, Sum: sum})
+		if err != nil {
+			return err
+		}
+		return step(n)
+	})
 }
 
 // scrubber checks one log.

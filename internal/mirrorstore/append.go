@@ -22,6 +22,10 @@ type Chunk struct {
 	Absent []Absent
 	// Erased are the bodies that notices among the entries speak of.
 	Erased []Erasure
+	// Uses are the attachments that the entries' bodies name; only those of revision 1 that name none may be left out.
+	Uses []Use
+	// Lacking are the attachments among them that were not to be had.
+	Lacking [][sha256.Size]byte
 	// Day is that on which it was fetched, counted from 1970: Grown adds up by days.
 	Day uint64
 }
@@ -99,6 +103,16 @@ func (l *Log) stage(b *pebble.Batch, c *Chunk, edge *tile.Edge, partial []byte) 
 	if err := errors.Join(b.Set(l.key(kindUnfinished), partial, nil), b.Set(l.key(kindHead), formatHead(edge), nil)); err != nil {
 		return err
 	}
+	for _, a := range c.Absent {
+		if err := b.Set(l.absentKey(a), nil, nil); err != nil {
+			return err
+		}
+	}
+	return l.stageFiles(b, c)
+}
+
+// stageFiles writes files and what they say.
+func (l *Log) stageFiles(b *pebble.Batch, c *Chunk) error {
 	if err := l.grow(b, c); err != nil {
 		return err
 	}
@@ -107,8 +121,11 @@ func (l *Log) stage(b *pebble.Batch, c *Chunk, edge *tile.Edge, partial []byte) 
 			return err
 		}
 	}
-	for _, a := range c.Absent {
-		if err := b.Set(l.absentKey(a), nil, nil); err != nil {
+	if err := l.stageUses(b, c.Uses); err != nil {
+		return err
+	}
+	for _, sum := range c.Lacking {
+		if err := b.Set(l.key(kindLacking, sum[:]...), nil, nil); err != nil {
 			return err
 		}
 	}
@@ -172,19 +189,18 @@ func (l *Log) Absent(limit int) (out []Absent, err error) {
 	return out, err
 }
 
-// Found stores files that were absent.
-func (l *Log) Found(files [][]byte, absent []Absent) error {
+// Found stores files of a chunk that were absent, with what they say. Its entries are there already.
+func (l *Log) Found(c *Chunk) error {
 	b := l.store.db.NewBatch()
 	defer b.Close() // its error is Commit's
-	have := map[[sha256.Size]byte]bool{}
-	for _, f := range files {
-		sum := sha256.Sum256(f)
-		if err := b.Set(l.fileKey(Body, sum), f, nil); err != nil {
-			return fmt.Errorf("mirroring: %w", err)
-		}
-		have[sum] = true
+	if err := l.stageFiles(b, &Chunk{Files: c.Files, Uses: c.Uses, Lacking: c.Lacking, Erased: c.Erased, Day: c.Day}); err != nil {
+		return fmt.Errorf("mirroring: %w", err)
 	}
-	for _, a := range absent {
+	have := map[[sha256.Size]byte]bool{}
+	for _, f := range c.Files {
+		have[sha256.Sum256(f)] = true
+	}
+	for _, a := range c.Absent {
 		if !have[a.Sum] {
 			continue
 		}

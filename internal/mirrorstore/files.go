@@ -22,7 +22,12 @@ func (e *ErasedError) Error() string {
 }
 
 // fileKey is where a log's file lies.
-func (l *Log) fileKey(kind Kind, sum [sha256.Size]byte) []byte { return l.key(kindBody, sum[:]...) }
+func (l *Log) fileKey(kind Kind, sum [sha256.Size]byte) []byte {
+	if kind == Attachment {
+		return l.key(kindAttachment, sum[:]...)
+	}
+	return l.key(kindBody, sum[:]...)
+}
 
 // Body returns what an entry commits to, by its SHA-256. Errors wrap ErrNotFound, or are *ErasedError, *DamagedError, or of
 // the storage.

@@ -17,6 +17,7 @@ const (
 	Bundle Kind = iota + 1
 	Tile
 	Body
+	Attachment
 )
 
 func (k Kind) String() string {
@@ -27,6 +28,8 @@ func (k Kind) String() string {
 		return "tile"
 	case Body:
 		return "body"
+	case Attachment:
+		return "attachment"
 	}
 	return fmt.Sprintf("Kind(%d)", int(k))
 }

@@ -115,10 +115,15 @@ const (
 	kindAbsent     = 'a'
 	kindBody       = 'b'
 	kindEntries    = 'e'
+	kindAttachment = 'f'
 	kindGrown      = 'g'
 	kindHead       = 'h'
+	kindLacking    = 'l'
+	kindRevision   = 'n'
 	kindUnfinished = 'r'
+	kindUses       = 's'
 	kindTile       = 't'
+	kindUsed       = 'u'
 	kindErased     = 'x'
 )
 

@@ -12,12 +12,14 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	declarationv1 "github.com/cityproof/cityproof/api/cityproof/declaration/v1"
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/declaration"
 	"github.com/cityproof/cityproof/internal/entry"
 	"github.com/cityproof/cityproof/internal/mirrorstore"
 	"github.com/cityproof/cityproof/internal/proof"
 	"github.com/cityproof/cityproof/internal/publication"
+	"github.com/cityproof/cityproof/internal/receipt"
 	"github.com/cityproof/cityproof/internal/tile"
 )
 
@@ -80,6 +82,8 @@ type follower struct {
 	src  Source
 
 	bounds *bounds
+	trust  *receipt.Trust                            // of the log; nil: no answer that something is gone is believed
+	time   func(anchor []byte) (at int64, err error) // nil: anchors tell no time
 }
 
 // ErrRewritten says that what is stored does not lead to a head that the log signed: one of the two histories is another.
@@ -126,36 +130,64 @@ func (f *follower) chunk(ctx context.Context, size uint64) error {
 	if err := f.prove(ctx, size, c.Entries); err != nil {
 		return err
 	}
+	var claims []claim
 	seen := map[[sha256.Size]byte]bool{}
 	for i, r := range read {
 		index := size + uint64(i)
 		for _, file := range r.files {
-			switch {
-			case seen[file.Sum]:
-			case r.got != nil && sha256.Sum256(r.got) == file.Sum:
-				c.Files = append(c.Files, r.got)
-			default:
-				have, err := f.log.HasBody(file.Sum)
-				if err != nil {
-					return err
-				}
-				if !have {
-					c.Absent = append(c.Absent, mirrorstore.Absent{Index: index, Sum: file.Sum})
-				}
+			if err := f.keep(c, index, &r, file, seen); err != nil {
+				return err
 			}
-			seen[file.Sum] = true
 		}
-		if r.erases != nil {
-			c.Erased = append(c.Erased, mirrorstore.Erasure{Notice: index, Sum: *r.erases})
-		}
-		if u, ok := r.use(index); ok {
-			c.Uses = append(c.Uses, u)
-		}
+		claims = r.tell(c, index, claims)
 	}
+	erased, err := f.erasures(claims, size, c.Entries)
+	if err != nil {
+		return err
+	}
+	c.Erased = append(c.Erased, erased...)
 	if c.Lacking, err = f.attach(ctx, c.Uses); err != nil {
 		return err
 	}
 	return f.log.Append(c)
+}
+
+// keep puts a file of an entry into the chunk, or notes that it is absent.
+func (f *follower) keep(c *mirrorstore.Chunk, index uint64, r *read, file entry.File, seen map[[sha256.Size]byte]bool) error {
+	if seen[file.Sum] {
+		return nil
+	}
+	seen[file.Sum] = true
+	erased, err := f.log.IsErased(file.Sum)
+	if err != nil || erased {
+		return err
+	}
+	if r.got != nil && sha256.Sum256(r.got) == file.Sum {
+		c.Files = append(c.Files, r.got)
+		return nil
+	}
+	have, err := f.log.HasBody(file.Sum)
+	if err == nil && !have {
+		c.Absent = append(c.Absent, mirrorstore.Absent{Index: index, Sum: file.Sum})
+	}
+	return err
+}
+
+// tell puts into a chunk what an entry says beside its files, and adds what it claims to erase.
+func (r *read) tell(c *mirrorstore.Chunk, index uint64, claims []claim) []claim {
+	if r.gone != nil {
+		c.Erased = append(c.Erased, *r.gone)
+	}
+	if r.anchor != nil {
+		c.Anchors = append(c.Anchors, *r.anchor)
+	}
+	if u, ok := r.use(index); ok {
+		c.Uses = append(c.Uses, u)
+	}
+	if r.erases != nil {
+		claims = append(claims, claim{index, r.erases})
+	}
+	return claims
 }
 
 // within returns the first of what was read that fit into a number of bytes: at least one, if that would be the first today.
@@ -198,14 +230,16 @@ var errNotThere = errors.New("its entries do not lead to the head that the log s
 type read struct {
 	entry  []byte
 	files  []entry.File
-	got    []byte              // the first file, where the source gave it
-	signed *declaration.Signed // of a statement that counts
+	got    []byte               // the first file, where the source gave it
+	gone   *mirrorstore.Erasure // that it was erased, as the source has proven
+	signed *declaration.Signed  // of a statement that counts
+	anchor *mirrorstore.Anchor
 	says
 }
 
 // says is what a body says to those who keep it.
 type says struct {
-	erases      *[sha256.Size]byte // the body that a notice erases
+	erases      *declarationv1.Erasure // of an erasure notice
 	attachments [][sha256.Size]byte
 }
 
@@ -273,7 +307,7 @@ func (f *follower) bundle(ctx context.Context, index, size uint64) ([]read, erro
 		want := out[i].files[0]
 		if at < len(files) && files[at] != nil && sha256.Sum256(files[at]) == want.Sum {
 			out[i].got = files[at]
-		} else if out[i].got, err = f.file(ctx, want.Sum); err != nil {
+		} else if out[i].got, out[i].gone, err = f.file(ctx, want.Sum, entries[at]); err != nil {
 			return nil, err
 		}
 		if out[i].got != nil {
@@ -283,27 +317,41 @@ func (f *follower) bundle(ctx context.Context, index, size uint64) ([]read, erro
 	return out, nil
 }
 
-// file gets a file by itself; nil where the source does not have it.
-func (f *follower) file(ctx context.Context, sum [sha256.Size]byte) ([]byte, error) {
+// file gets by itself a file that entry b commits to; nil where the source does not have it, with the erasure that it proves.
+func (f *follower) file(ctx context.Context, sum [sha256.Size]byte, b []byte) ([]byte, *mirrorstore.Erasure, error) {
+	if erased, err := f.log.IsErased(sum); erased || err != nil {
+		return nil, nil, err
+	}
 	if have, err := f.log.Body(sum); err == nil {
-		return have, nil
+		return have, nil, nil
 	}
-	b, err := f.src.File(ctx, sum)
+	got, err := f.src.File(ctx, sum)
 	if ctx.Err() != nil {
-		return nil, ctx.Err()
+		return nil, nil, ctx.Err()
 	}
-	if err != nil || sha256.Sum256(b) != sum {
-		return nil, nil //nolint:nilerr // absent is what the caller notes
+	if err == nil && sha256.Sum256(got) == sum {
+		return got, nil, nil
 	}
-	return b, nil
+	e, perr := entry.Parse(b)
+	if perr != nil {
+		return nil, nil, nil //nolint:nilerr // absent is what the caller notes
+	}
+	return nil, f.goneByNotice(err, b, e), nil
 }
 
 // judge reads an entry. One that is no entry, or signed by nobody who may, commits to nothing that counts; it belongs to the
 // log all the same, and is kept.
 func (f *follower) judge(index uint64, b []byte) read {
 	r := read{entry: b}
-	if e, err := entry.Parse(b); err == nil && counts(e, index, f.by) {
-		r.files, r.signed = e.Files, e.Signed
+	e, err := entry.Parse(b)
+	if err != nil || !counts(e, index, f.by) {
+		return r
+	}
+	r.files, r.signed = e.Files, e.Signed
+	if e.Kind == entry.Anchor && f.time != nil && e.Head.Size <= index {
+		if at, err := f.time(b); err == nil && at > 0 {
+			r.anchor = &mirrorstore.Anchor{Size: e.Head.Size, Time: uint64(at)}
+		}
 	}
 	return r
 }
@@ -322,9 +370,7 @@ func hear(b []byte) (s says) {
 	if err != nil {
 		return s
 	}
-	if sum := body.GetNotice().GetErasure().GetBodySha256(); len(sum) == sha256.Size {
-		s.erases = (*[sha256.Size]byte)(sum)
-	}
+	s.erases = erasureIn(body)
 	for _, at := range publication.Attachments(body) {
 		if sum := at.Attachment.GetSha256(); len(sum) == sha256.Size {
 			s.attachments = append(s.attachments, [sha256.Size]byte(sum))
@@ -409,31 +455,32 @@ func (f *follower) fillBodies(ctx context.Context) (still int, err error) {
 		return 0, err
 	}
 	c := &mirrorstore.Chunk{Absent: absent, Day: f.bounds.day()}
+	var claims []claim
 	for _, a := range absent {
-		b, err := f.file(ctx, a.Sum)
-		if err != nil {
-			return 0, err
-		}
-		if b == nil {
-			if a.Index < f.head.Size {
-				still++
-			}
-			continue
-		}
-		c.Files = append(c.Files, b)
 		e, err := f.log.Entry(a.Index)
 		if err != nil {
 			return 0, err
 		}
 		r := f.judge(a.Index, e)
-		r.says = hear(b)
-		if r.erases != nil {
-			c.Erased = append(c.Erased, mirrorstore.Erasure{Notice: a.Index, Sum: *r.erases})
+		r.anchor = nil
+		if r.got, r.gone, err = f.file(ctx, a.Sum, e); err != nil {
+			return 0, err
 		}
-		if u, ok := r.use(a.Index); ok {
-			c.Uses = append(c.Uses, u)
+		switch {
+		case r.got != nil:
+			c.Files = append(c.Files, r.got)
+			r.says = hear(r.got)
+		case r.gone == nil && a.Index < f.head.Size:
+			still++
 		}
+		claims = r.tell(c, a.Index, claims)
 	}
+	size, _ := f.log.Head()
+	erased, err := f.erasures(claims, size, nil)
+	if err != nil {
+		return 0, err
+	}
+	c.Erased = append(c.Erased, erased...)
 	if c.Lacking, err = f.attach(ctx, c.Uses); err != nil {
 		return 0, err
 	}

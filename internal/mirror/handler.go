@@ -168,7 +168,11 @@ func (h *Handler) file(w http.ResponseWriter, r *http.Request, get func(*mirrors
 		return
 	}
 	b, err := get(log, sum)
+	var erased *mirrorstore.ErasedError
 	switch {
+	case errors.As(err, &erased):
+		h.gone(w, r, log, erased)
+		return
 	case errors.Is(err, mirrorstore.ErrNotFound):
 		http.Error(w, "this node keeps no such file", http.StatusNotFound)
 		return
@@ -182,4 +186,23 @@ func (h *Handler) file(w http.ResponseWriter, r *http.Request, get func(*mirrors
 	}
 	w.Header().Set("Cache-Control", "public, max-age=3600") // it may be erased
 	_, _ = w.Write(b)
+}
+
+// gone answers a request for something erased as the city's own node does: with the receipt of the notice that says so. While
+// no cosigned head covers that, it is merely not here.
+func (h *Handler) gone(w http.ResponseWriter, r *http.Request, log *mirrorstore.Log, erased *mirrorstore.ErasedError) {
+	origin, _ := parseHash(r.PathValue("origin"))
+	file, err := h.mirror.Notice(r.Context(), origin, log, erased.Notice)
+	if errors.Is(err, mirrorstore.ErrNotFound) {
+		w.Header().Set("Cache-Control", fresh)
+		http.Error(w, "this node keeps no such file", http.StatusNotFound)
+		return
+	}
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusGone)
+	_, _ = w.Write(file)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/cityproof/cityproof/internal/mirrorstore"
 	"github.com/cityproof/cityproof/internal/peerstore"
 	"github.com/cityproof/cityproof/internal/proof"
+	"github.com/cityproof/cityproof/internal/receipt"
 	"github.com/cityproof/cityproof/internal/tile"
 	"github.com/cityproof/cityproof/internal/witness"
 )
@@ -24,6 +25,10 @@ const Label = "cityproof/mirror/v1"
 type Log struct {
 	witness.Log
 	Publisher Publisher
+	// Trust is how answers that a body was erased are judged; nil: none is believed.
+	Trust *receipt.Trust
+	// AnchoredAt checks an anchor of the log and returns its time in Unix seconds. Default: anchors tell no time.
+	AnchoredAt func(anchor []byte) (int64, error)
 	// Sources are where it is fetched from, the best first.
 	Sources []Source
 }
@@ -62,6 +67,7 @@ type Mirror struct {
 	damages          *damages
 	bounds           *bounds
 	scrubbed, cycles atomic.Uint64
+	erased           atomic.Uint64
 }
 
 // New returns a mirror.
@@ -105,7 +111,7 @@ func (m *Mirror) hold(ctx context.Context, c checkpoint.Checkpoint) error {
 	if err != nil {
 		return err
 	}
-	err = follow(ctx, follower{log: log, head: c, by: known.Publisher, bounds: m.bounds}, known.Sources)
+	err = follow(ctx, follower{log: log, head: c, by: known.Publisher, bounds: m.bounds, trust: known.Trust, time: known.AnchoredAt}, known.Sources)
 	m.bounds.say(c.Origin, err)
 	return err
 }

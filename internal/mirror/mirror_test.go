@@ -20,6 +20,7 @@ import (
 	"github.com/cityproof/cityproof/internal/mirrorstore"
 	"github.com/cityproof/cityproof/internal/peerstore"
 	"github.com/cityproof/cityproof/internal/proof"
+	"github.com/cityproof/cityproof/internal/receipt"
 	"github.com/cityproof/cityproof/internal/roster"
 	"github.com/cityproof/cityproof/internal/witness"
 )
@@ -75,6 +76,7 @@ type world struct {
 	t       testing.TB
 	city    *alliancetest.City
 	own     *alliancetest.City
+	others  []*alliancetest.City // who witnesses the city's log
 	r       *roster.Roster
 	log     *alliancetest.Log
 	dir     string
@@ -98,7 +100,7 @@ func newWorld(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, city: cities[1], own: cities[2], r: r, log: alliancetest.NewLog(t, cities[1]), dir: t.TempDir(), now: alliancetest.FoundedAt}
+	w := &world{t: t, others: []*alliancetest.City{cities[0], cities[2], cities[3]}, city: cities[1], own: cities[2], r: r, log: alliancetest.NewLog(t, cities[1]), dir: t.TempDir(), now: alliancetest.FoundedAt}
 	w.sources = []mirror.Source{&source{Log: w.log, bulk: true}}
 	w.open()
 	t.Cleanup(w.close)
@@ -138,7 +140,14 @@ func (w *world) Mirrored(origin string) (mirror.Log, bool) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return mirror.Log{Log: witness.Log{Keys: keys}, Publisher: m.Publisher, Sources: w.sources}, true
+	trust, err := receipt.TrustIn(w.r, m)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return mirror.Log{
+		Log: witness.Log{Keys: keys}, Publisher: m.Publisher, Sources: w.sources, Trust: trust,
+		AnchoredAt: func(anchor []byte) (int64, error) { return w.r.AnchoredAt(m, anchor) },
+	}, true
 }
 
 func (w *world) Origins() []string { return []string{w.city.Origin} }

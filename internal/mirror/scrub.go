@@ -20,13 +20,14 @@ type State struct {
 	Found, Mended uint64 // damages
 	Damaged       int    // things now
 	Stopped       int    // logs, by this node's own limits
+	Erased        uint64 // bodies, since the start
 }
 
 // State may be called at any time.
 func (m *Mirror) State() State {
 	m.damages.mu.Lock()
 	defer m.damages.mu.Unlock()
-	return State{m.scrubbed.Load(), m.cycles.Load(), m.damages.found, m.damages.mended, len(m.damages.items), m.bounds.stopped()}
+	return State{m.scrubbed.Load(), m.cycles.Load(), m.damages.found, m.damages.mended, len(m.damages.items), m.bounds.stopped(), m.erased.Load()}
 }
 
 // scrubPlace is where a scrub goes on after a restart: before a bundle, or behind all bundles a tile, of one log.

@@ -20,8 +20,10 @@ type Chunk struct {
 	Files [][]byte
 	// Absent are those that were not to be had.
 	Absent []Absent
-	// Erased are the bodies that notices among the entries speak of.
+	// Erased are the bodies that valid notices among the entries speak of.
 	Erased []Erasure
+	// Anchors are those among the entries, in their order.
+	Anchors []Anchor
 	// Uses are the attachments that the entries' bodies name; only those of revision 1 that name none may be left out.
 	Uses []Use
 	// Lacking are the attachments among them that were not to be had.
@@ -34,12 +36,6 @@ type Chunk struct {
 type Absent struct {
 	Index uint64
 	Sum   [sha256.Size]byte
-}
-
-// Erasure is what an erasure notice says.
-type Erasure struct {
-	Notice uint64 // index of the notice
-	Sum    [sha256.Size]byte
 }
 
 // RootWith returns the root that the log would have after more leaves.
@@ -129,12 +125,7 @@ func (l *Log) stageFiles(b *pebble.Batch, c *Chunk) error {
 			return err
 		}
 	}
-	for _, e := range c.Erased {
-		if err := b.Set(l.key(kindErased, e.Sum[:]...), binary.BigEndian.AppendUint64(nil, e.Notice), nil); err != nil {
-			return err
-		}
-	}
-	return nil
+	return l.stageErasures(b, c)
 }
 
 // grow counts what a chunk adds to its day.

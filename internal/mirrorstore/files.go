@@ -64,6 +64,9 @@ func (l *Log) has(kind Kind, sum [sha256.Size]byte) (bool, error) {
 
 // ErasedBy returns the index of the notice in this log that erased a file, or is about to.
 func (l *Log) ErasedBy(sum [sha256.Size]byte) (notice uint64, ok bool, err error) {
+	if !l.erasures.Load() {
+		return 0, false, nil
+	}
 	v, ok, err := l.get(l.key(kindErased, sum[:]...))
 	if err != nil || !ok {
 		return 0, false, err
@@ -78,4 +81,18 @@ func (l *Log) ErasedBy(sum [sha256.Size]byte) (notice uint64, ok bool, err error
 func (l *Log) IsAbsent(a Absent) (bool, error) {
 	_, ok, err := l.get(l.absentKey(a))
 	return ok, err
+}
+
+// IsErased reports whether a body is gone by a notice: it must not be stored again.
+func (l *Log) IsErased(sum [sha256.Size]byte) (bool, error) {
+	_, known, err := l.ErasedBy(sum)
+	if err != nil || !known {
+		return false, err
+	}
+	there, err := l.HasBody(sum)
+	if err != nil || there {
+		return false, err
+	}
+	_, waits, err := l.get(l.key(kindPending, sum[:]...))
+	return !waits, err
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -114,12 +115,15 @@ func (s *Store) Find(origin [sha256.Size]byte) (*Log, error) {
 const (
 	kindAbsent     = 'a'
 	kindBody       = 'b'
+	kindClock      = 'c'
 	kindEntries    = 'e'
 	kindAttachment = 'f'
 	kindGrown      = 'g'
 	kindHead       = 'h'
 	kindLacking    = 'l'
 	kindRevision   = 'n'
+	kindPurge      = 'p'
+	kindPending    = 'q'
 	kindUnfinished = 'r'
 	kindUses       = 's'
 	kindTile       = 't'
@@ -136,7 +140,8 @@ type Log struct {
 	edge    *tile.Edge
 	partial []byte // the entries behind the last full bundle
 
-	files sync.Mutex // held while a file is mended or erased
+	files    sync.Mutex  // held while a file is mended or erased
+	erasures atomic.Bool // whether there was ever a notice
 }
 
 func (l *Log) key(kind byte, rest ...byte) []byte {

@@ -20,6 +20,7 @@ import (
 	"github.com/cityproof/cityproof/internal/config"
 	"github.com/cityproof/cityproof/internal/mirror"
 	"github.com/cityproof/cityproof/internal/mirrorstore"
+	"github.com/cityproof/cityproof/internal/receipt"
 	"github.com/cityproof/cityproof/internal/roster"
 	"github.com/cityproof/cityproof/internal/signingkey"
 	"github.com/cityproof/cityproof/internal/telemetry"
@@ -92,7 +93,10 @@ func (c *copies) Mirrored(origin string) (mirror.Log, bool) {
 		return mirror.Log{}, false
 	}
 	m := r.ByOrigin(origin)
-	log := mirror.Log{Log: known, Publisher: m.Publisher}
+	log := mirror.Log{Log: known, Publisher: m.Publisher, AnchoredAt: func(anchor []byte) (int64, error) { return r.AnchoredAt(m, anchor) }}
+	if trust, err := receipt.TrustIn(r, m); err == nil {
+		log.Trust = trust
+	}
 	for _, url := range sourcesOf(r, m, c.alliance.member.cfg.City) {
 		src, err := c.alliance.places.reader(url)
 		if err != nil {
@@ -160,6 +164,9 @@ func (a *alliance) mirrorLogs(ctx context.Context) {
 				if err := a.member.mirror.Follow(gctx, origin); err != nil && ctx.Err() == nil {
 					a.logger.Debug("a log can't be mirrored now", slog.String("log", origin), slog.Any("err", err))
 				}
+				if err := a.member.mirror.Erase(gctx, origin); err != nil && ctx.Err() == nil {
+					a.logger.Warn("a mirrored body can't be erased now", slog.Any("err", err))
+				}
 				return nil
 			})
 		}
@@ -212,6 +219,6 @@ func (a *alliance) mirrorMetrics() telemetry.MirrorState {
 	s := m.mirror.State()
 	return telemetry.MirrorState{
 		Disk: m.copies.Size(), ScrubBytes: s.Bytes, ScrubCycles: s.Cycles, Found: s.Found, Mended: s.Mended, Damaged: s.Damaged,
-		Stopped: s.Stopped,
+		Stopped: s.Stopped, Erased: s.Erased,
 	}
 }

@@ -102,6 +102,7 @@ func (m *Metrics) WatchAlliance(origin string, state func() AllianceState) {
 // MirrorState is what a member says of its copies of other logs when metrics are read.
 type MirrorState struct {
 	Disk, ScrubBytes, ScrubCycles, Found, Mended uint64
+	Erased                                       uint64
 	Damaged, Stopped                             int
 }
 
@@ -117,6 +118,7 @@ func (m *Metrics) WatchMirror(origin string, state func() MirrorState) {
 			func() float64 { return value(state()) }))
 	}
 	gauge("cityproof_mirror_disk_bytes", "What the copies of other logs take on the disk.", func(s MirrorState) float64 { return float64(s.Disk) })
+	counter("cityproof_mirror_erased_total", "Bodies that were erased in copies, by notices in their logs.", func(s MirrorState) uint64 { return s.Erased })
 	gauge("cityproof_mirror_stopped_logs", "Logs that are not mirrored further, nor cosigned as a mirror, because of a bound of this node: see mirror in its configuration, and its log.", func(s MirrorState) float64 { return float64(s.Stopped) })
 	counter("cityproof_mirror_scrub_bytes_total", "Bytes of copies that were read again and checked.", func(s MirrorState) uint64 { return s.ScrubBytes })
 	counter("cityproof_mirror_scrub_cycles_total", "How often all copies have been checked.", func(s MirrorState) uint64 { return s.ScrubCycles })

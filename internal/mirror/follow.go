@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"math"
 	"runtime"
 	"slices"
 	"time"
@@ -426,11 +427,14 @@ const maxAbsent = 1000
 
 // fill asks once more for what was absent. What is still absent and not erased keeps the head from being complete.
 func (f *follower) fill(ctx context.Context) error {
-	still, err := f.fillBodies(ctx)
-	if err != nil {
-		return err
+	still := 0
+	for more := true; more; {
+		var err error
+		if still, more, err = f.fillBodies(ctx); err != nil {
+			return err
+		}
 	}
-	lacking, err := f.log.Lacking(maxAbsent)
+	lacking, err := f.log.Lacking(math.MaxInt)
 	if err != nil {
 		return err
 	}
@@ -449,26 +453,35 @@ func (f *follower) fill(ctx context.Context) error {
 	return nil
 }
 
-func (f *follower) fillBodies(ctx context.Context) (still int, err error) {
+// fillBodies asks for at most maxAbsent bodies. still is how many of them are missing below the head, and more whether there
+// are others that were not asked for.
+func (f *follower) fillBodies(ctx context.Context) (still int, more bool, err error) {
 	absent, err := f.log.Absent(maxAbsent)
 	if err != nil || len(absent) == 0 {
-		return 0, err
+		return 0, false, err
+	}
+	if _, _, err := f.bounds.left(f.log, f.head.Origin); err != nil {
+		return 0, false, err
 	}
 	c := &mirrorstore.Chunk{Absent: absent, Day: f.bounds.day()}
 	var claims []claim
+	cut, bytes := len(absent) == maxAbsent, 0
 	for _, a := range absent {
+		if cut = cut || bytes > maxChunkBytes; bytes > maxChunkBytes {
+			break
+		}
 		e, err := f.log.Entry(a.Index)
 		if err != nil {
-			return 0, err
+			return 0, false, err
 		}
 		r := f.judge(a.Index, e)
 		r.anchor = nil
 		if r.got, r.gone, err = f.file(ctx, a.Sum, e); err != nil {
-			return 0, err
+			return 0, false, err
 		}
 		switch {
 		case r.got != nil:
-			c.Files = append(c.Files, r.got)
+			c.Files, bytes = append(c.Files, r.got), bytes+len(r.got)
 			r.says = hear(r.got)
 		case r.gone == nil && a.Index < f.head.Size:
 			still++
@@ -478,13 +491,19 @@ func (f *follower) fillBodies(ctx context.Context) (still int, err error) {
 	size, _ := f.log.Head()
 	erased, err := f.erasures(claims, size, nil)
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	c.Erased = append(c.Erased, erased...)
 	if c.Lacking, err = f.attach(ctx, c.Uses); err != nil {
-		return 0, err
+		return 0, false, err
 	}
-	return still, f.log.Found(c)
+	if err := f.log.Found(c); err != nil || !cut {
+		return still, false, err
+	}
+	if came := len(c.Files) + len(c.Erased); came == 0 { // the others are behind these
+		return max(still, 1), false, nil
+	}
+	return still, still == 0, nil
 }
 
 // ErrIncomplete says that bodies are missing that no notice in the log erased.

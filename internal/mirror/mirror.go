@@ -52,6 +52,9 @@ type Options struct {
 	Seen func(note []byte)
 	// Conflict is told of two notes of one size with two roots, both signed by the log. Default: nobody is told.
 	Conflict func(cosigned, shown []byte)
+	// Shown returns the newest note of a log that this node knows from elsewhere, for example as its witness; nil for none.
+	// Default: none.
+	Shown func(origin string) ([]byte, error)
 	// Limits bound what is taken. The zero value is no bound.
 	Limits Limits
 	// Now is the clock of days and of waiting. Default: time.Now.
@@ -66,6 +69,7 @@ type Mirror struct {
 	opts             Options
 	damages          *damages
 	bounds           *bounds
+	challenges       *challenges
 	scrubbed, cycles atomic.Uint64
 	erased           atomic.Uint64
 }
@@ -78,7 +82,10 @@ func New(opts Options) (*Mirror, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	m := &Mirror{opts: opts, damages: newDamages(opts.Logger), bounds: newBounds(opts.Limits, opts.Now, opts.Logger)}
+	m := &Mirror{
+		opts: opts, damages: newDamages(opts.Logger), bounds: newBounds(opts.Limits, opts.Now, opts.Logger),
+		challenges: newChallenges(opts.Store, opts.Now, opts.Logger),
+	}
 	var err error
 	m.Witness, err = witness.New(witness.Options{
 		Logs: asWitnessed{opts.Logs}, Store: opts.Heads, Signer: opts.Signer, Ready: opts.Ready, Label: Label, Hold: m.hold, Seen: opts.Seen, Conflict: opts.Conflict,
@@ -113,6 +120,7 @@ func (m *Mirror) hold(ctx context.Context, c checkpoint.Checkpoint) error {
 	}
 	err = follow(ctx, follower{log: log, head: c, by: known.Publisher, bounds: m.bounds, trust: known.Trust, time: known.AnchoredAt}, known.Sources)
 	m.bounds.say(c.Origin, err)
+	m.challenges.heard(ctx, log, c, err)
 	return err
 }
 
@@ -128,14 +136,15 @@ func (m *Mirror) Follow(ctx context.Context, origin string) error {
 	for _, src := range known.Sources {
 		err := m.follow(ctx, origin, known, src)
 		if err == nil {
-			return nil
+			errs = nil
+			break
 		}
 		errs = append(errs, err)
 		if ctx.Err() != nil {
 			break
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, m.catchUp(ctx, origin, known))...)
 }
 
 // Checkpointer is a source that shows a head.

@@ -119,7 +119,11 @@ func (w *world) open() {
 	if w.mirror, err = mirror.New(mirror.Options{
 		Store: w.store, Heads: w.heads, Signer: w.own.Mirror(w.t), Logs: w,
 		Conflict: func(a, b []byte) { w.accused = append(w.accused, [2][]byte{a, b}) },
-		Limits:   w.limits, Now: func() time.Time { return w.now }, Logger: slog.New(slog.NewTextHandler(&w.logged, nil)),
+		Shown: func(origin string) ([]byte, error) {
+			h, _, err := w.heads.Head(sha256.Sum256([]byte(origin)))
+			return h.Note, err
+		},
+		Limits: w.limits, Now: func() time.Time { return w.now }, Logger: slog.New(slog.NewTextHandler(&w.logged, nil)),
 	}); err != nil {
 		w.t.Fatal(err)
 	}
@@ -144,8 +148,12 @@ func (w *world) Mirrored(origin string) (mirror.Log, bool) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	stopped := ""
+	if w.mirror != nil {
+		stopped = w.mirror.Withheld(origin)
+	}
 	return mirror.Log{
-		Log: witness.Log{Keys: keys}, Publisher: m.Publisher, Sources: w.sources, Trust: trust,
+		Log: witness.Log{Keys: keys, Stopped: stopped}, Publisher: m.Publisher, Sources: w.sources, Trust: trust,
 		AnchoredAt: func(anchor []byte) (int64, error) { return w.r.AnchoredAt(m, anchor) },
 	}, true
 }
@@ -315,6 +323,36 @@ func TestAbsentBodyIsFoundLater(t *testing.T) {
 	w.mustFollow()
 	if got, err := w.copied().Body(sum); err != nil || !bytes.Equal(got, body) {
 		t.Errorf("the body is %q, %v", got, err)
+	}
+}
+
+// However many bodies are missing, a head is cosigned only when all of them have come.
+func TestF5ManyAbsentBodiesAllCount(t *testing.T) {
+	w := newWorld(t)
+	w.log.Declare(2300, "officer-1")
+	all := w.log.Files
+	w.log.Files = map[[sha256.Size]byte][]byte{}
+	if err := w.follow(); !errors.Is(err, mirror.ErrIncomplete) {
+		t.Fatalf("Follow = %v, want it incomplete", err)
+	}
+	var last [sha256.Size]byte // in the order in which they are asked for
+	for sum := range all {
+		if bytes.Compare(sum[:], last[:]) > 0 {
+			last = sum
+		}
+	}
+	for sum, f := range all {
+		if sum != last {
+			w.log.Files[sum] = f
+		}
+	}
+	if err := w.follow(); !errors.Is(err, mirror.ErrIncomplete) || w.cosigned() != 0 {
+		t.Fatalf("with one body missing Follow = %v, cosigned %d", err, w.cosigned())
+	}
+	w.log.Files[last] = all[last]
+	w.mustFollow()
+	if owed, err := w.copied().Owed(2300); err != nil || owed != (mirrorstore.Owed{}) {
+		t.Errorf("it lacks %+v, %v", owed, err)
 	}
 }
 

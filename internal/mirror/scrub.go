@@ -21,13 +21,21 @@ type State struct {
 	Damaged       int    // things now
 	Stopped       int    // logs, by this node's own limits
 	Erased        uint64 // bodies, since the start
+	Challenges    int    // logs that owe an answer
+	Withheld      int    // logs among them that are not cosigned for it
 }
 
 // State may be called at any time.
 func (m *Mirror) State() State {
+	withheld, challenges := 0, m.Challenges()
+	for _, c := range challenges {
+		if c.Stopped {
+			withheld++
+		}
+	}
 	m.damages.mu.Lock()
 	defer m.damages.mu.Unlock()
-	return State{m.scrubbed.Load(), m.cycles.Load(), m.damages.found, m.damages.mended, len(m.damages.items), m.bounds.stopped(), m.erased.Load()}
+	return State{m.scrubbed.Load(), m.cycles.Load(), m.damages.found, m.damages.mended, len(m.damages.items), m.bounds.stopped(), m.erased.Load(), len(challenges), withheld}
 }
 
 // scrubPlace is where a scrub goes on after a restart: before a bundle, or behind all bundles a tile, of one log.

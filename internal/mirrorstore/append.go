@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -150,6 +151,38 @@ func (l *Log) Grown(day uint64) (uint64, error) {
 		return 0, err
 	}
 	return binary.BigEndian.Uint64(v[8:]), nil
+}
+
+// Owed is what a copy lacks of a head.
+type Owed struct {
+	Entries uint64 `json:"entries"`
+	Files   uint64 `json:"files"` // bodies and attachments of the entries that are there
+}
+
+// Owed returns what the copy lacks of a head of a size.
+func (l *Log) Owed(size uint64) (o Owed, err error) {
+	if held, _ := l.Head(); held < size {
+		o.Entries = size - held
+	}
+	var errs []error
+	err = l.each(kindAbsent, nil, func(rest, _ []byte) bool {
+		if len(rest) != sha256.Size+8 || binary.BigEndian.Uint64(rest[sha256.Size:]) >= size {
+			return true
+		}
+		_, erased, err := l.ErasedBy([sha256.Size]byte(rest))
+		if !erased {
+			o.Files++
+		}
+		errs = append(errs, err)
+		return err == nil
+	})
+	lacking, lerr := l.Lacking(math.MaxInt)
+	for _, a := range lacking {
+		if a.Index < size {
+			o.Files++
+		}
+	}
+	return o, errors.Join(append(errs, err, lerr)...)
 }
 
 // DiskUsed is about how many bytes all copies take on the disk.

@@ -96,3 +96,12 @@ func (l *Log) IsErased(sum [sha256.Size]byte) (bool, error) {
 	_, waits, err := l.get(l.key(kindPending, sum[:]...))
 	return !waits, err
 }
+
+// Challenge returns what SetChallenge was given last, nil if nothing is kept.
+func (l *Log) Challenge() ([]byte, error) {
+	b, _, err := l.get(l.key(kindChallenge))
+	return b, err
+}
+
+// SetChallenge keeps, durably, what the log owes an answer to; nothing for nil.
+func (l *Log) SetChallenge(b []byte) error { return l.set(l.key(kindChallenge), b) }

@@ -103,12 +103,14 @@ func (s *Store) Find(origin [sha256.Size]byte) (*Log, error) {
 		return known, nil
 	}
 	prefix := append([]byte{pebbledb.PrefixMirror}, origin[:]...)
-	if _, err := s.db.Get(append(prefix, kindHead)); errors.Is(err, pebble.ErrNotFound) {
-		return nil, nil
-	} else if err != nil {
-		return nil, err
+	for _, kind := range []byte{kindHead, kindChallenge} { // of a log that hands out nothing there is only the latter
+		if _, err := s.db.Get(append(prefix, kind)); err == nil {
+			return s.Log(origin)
+		} else if !errors.Is(err, pebble.ErrNotFound) {
+			return nil, err
+		}
 	}
-	return s.Log(origin)
+	return nil, nil
 }
 
 // The byte after a log's prefix.
@@ -120,6 +122,7 @@ const (
 	kindAttachment = 'f'
 	kindGrown      = 'g'
 	kindHead       = 'h'
+	kindChallenge  = 'k'
 	kindLacking    = 'l'
 	kindRevision   = 'n'
 	kindPurge      = 'p'

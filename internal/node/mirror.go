@@ -74,9 +74,19 @@ func (m *member) openMirror(cfg config.Mirror, logger *slog.Logger) error {
 	m.mirrored = logs.Mirrored
 	m.mirror, err = mirror.New(mirror.Options{
 		Store: m.copies, Heads: m.peers, Signer: signer, Logs: logs, Ready: m.ready, Seen: m.seen, Conflict: m.conflict, Logger: m.alliance.logger,
+		Shown:  m.witnessedNote,
 		Limits: mirror.Limits{DailyBytes: cfg.DailyBytesPerLog, DiskBytes: cfg.MaxDiskBytes, BytesPerSecond: cfg.MaxBytesPerSecond},
 	})
 	return err
+}
+
+// witnessedNote is the newest head of a log that the member's witness cosigned.
+func (m *member) witnessedNote(origin string) ([]byte, error) {
+	if m.witness == nil {
+		return nil, nil
+	}
+	note, _, err := m.witness.Checkpoint(originHash(origin))
+	return note, err
 }
 
 // Origins implements mirror.Logs.
@@ -219,6 +229,6 @@ func (a *alliance) mirrorMetrics() telemetry.MirrorState {
 	s := m.mirror.State()
 	return telemetry.MirrorState{
 		Disk: m.copies.Size(), ScrubBytes: s.Bytes, ScrubCycles: s.Cycles, Found: s.Found, Mended: s.Mended, Damaged: s.Damaged,
-		Stopped: s.Stopped, Erased: s.Erased,
+		Stopped: s.Stopped, Erased: s.Erased, Challenges: s.Challenges, Withheld: s.Withheld,
 	}
 }

@@ -101,8 +101,8 @@ func (l *Log) mendTile(ctx context.Context, h *head, level int, n uint64, src So
 		}
 	}
 	b := l.db.NewBatch()
-	defer b.Close()                                                                                     // its error is Commit's
-	if err := b.Set(pebbledb.TileKey(uint8(level), n), tile.AppendTile(nil, hashes), nil); err != nil { //nolint:gosec // below tile.Levels
+	defer b.Close() // its error is Commit's
+	if err := b.Set(pebbledb.TileKey(uint8(level), n), tile.AppendTile(nil, hashes), nil); err != nil {
 		return err
 	}
 	return l.db.Commit(b)

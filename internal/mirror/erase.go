@@ -117,11 +117,11 @@ func (m *Mirror) Erase(ctx context.Context, origin string) error {
 	}
 	for _, e := range due {
 		m.erased.Add(1)
-		what := "a mirrored body is erased: its notice is 14 days old"
+		why := "its notice is 14 days old"
 		if e.Emergency {
-			what = "a mirrored body is erased at once: its notice says that a court ordered it"
+			why = "at once: its notice says that a court ordered it"
 		}
-		m.opts.Logger.Info(what, slog.String("log", origin), slog.Uint64("notice", e.Notice), slog.String("body", fmt.Sprintf("%x", e.Sum)))
+		m.opts.Logger.Info("a mirrored body is erased", slog.String("log", origin), slog.Uint64("notice", e.Notice), slog.String("body", fmt.Sprintf("%x", e.Sum)), slog.String("reason", why))
 	}
 	return nil
 }

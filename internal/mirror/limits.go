@@ -58,12 +58,12 @@ func newBounds(l Limits, now func() time.Time, logger *slog.Logger) *bounds {
 const daySeconds = 24 * 60 * 60
 
 // day is the number of the day since 1970.
-func (b *bounds) day() uint64 { return uint64(max(b.now().Unix(), 0)) / daySeconds } //nolint:gosec // not negative
+func (b *bounds) day() uint64 { return uint64(max(b.now().Unix(), 0)) / daySeconds }
 
 // left is how many bytes the copy of a log may still grow today, and whether it has grown at all; its error is a *LimitError,
 // or of the storage.
 func (b *bounds) left(log *mirrorstore.Log, origin string) (bytes int64, fresh bool, err error) {
-	if used := log.DiskUsed(); b.limits.DiskBytes > 0 && used >= uint64(b.limits.DiskBytes) { //nolint:gosec // above 0
+	if used := log.DiskUsed(); b.limits.DiskBytes > 0 && used >= uint64(b.limits.DiskBytes) {
 		return 0, false, &LimitError{Reason: fmt.Sprintf("the copies on this node take %d bytes on its disk, of %d that they may (mirror.max_disk_bytes)", used, b.limits.DiskBytes)}
 	}
 	if b.limits.DailyBytes <= 0 {

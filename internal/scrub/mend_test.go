@@ -47,7 +47,7 @@ type elsewhere struct{ lie bool }
 
 func (e elsewhere) Bundle(_ context.Context, n uint64, width int) (entries [][]byte, err error) {
 	for i := range width {
-		entries = append(entries, entry(int(n)*256+i)) //nolint:gosec // in memory
+		entries = append(entries, entry(int(n)*256+i))
 	}
 	if e.lie {
 		entries[1] = bytes.Clone(entries[1])
@@ -57,10 +57,10 @@ func (e elsewhere) Bundle(_ context.Context, n uint64, width int) (entries [][]b
 }
 
 func (e elsewhere) Tile(_ context.Context, level int, n uint64, width int) (hashes []proof.Hash, err error) {
-	for i := range uint64(width) { //nolint:gosec // at most 256
+	for i := range uint64(width) {
 		var f proof.Range
 		for j := range 1 << (8 * level) {
-			f.Append(proof.LeafHash(entry(int((n*256+i)<<(8*level)) + j))) //nolint:gosec // in memory
+			f.Append(proof.LeafHash(entry(int((n*256+i)<<(8*level)) + j)))
 		}
 		hashes = append(hashes, f.Root())
 	}

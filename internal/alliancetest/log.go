@@ -69,32 +69,46 @@ func (l *Log) Erase(sum [sha256.Size]byte, leaf proof.Hash) {
 
 func (l *Log) declare(body *declarationv1.Body, officer string) [sha256.Size]byte {
 	l.t.Helper()
-	return l.State(fmt.Sprintf("dep/%d", len(l.Entries)+1), declaration.Publish, body, officer)
+	return l.Say(body, officer, func(*declaration.Statement) {})
 }
 
 // State appends a subject's next revision, signed by an officer, and returns the hash of its body.
 func (l *Log) State(subject string, op declaration.Operation, body *declarationv1.Body, officer string) [sha256.Size]byte {
 	l.t.Helper()
-	raw, err := declaration.FormatBody(body)
-	if err != nil {
-		l.t.Fatal(err)
-	}
 	about, err := declaration.ParseSubject(subject)
 	if err != nil {
 		l.t.Fatal(err)
 	}
 	before := l.heads[about]
+	sum := l.Say(body, officer, func(st *declaration.Statement) {
+		st.Subject, st.Revision, st.Previous, st.Operation = about, before.Revision+1, before.Leaf, op
+	})
+	l.heads[about] = declaration.Head{Revision: before.Revision + 1, Leaf: proof.LeafHash(l.Entries[len(l.Entries)-1]), Operation: op}
+	return sum
+}
+
+// Say appends a statement of an officer with a body, edited, and returns the body's hash.
+func (l *Log) Say(body *declarationv1.Body, officer string, edit func(*declaration.Statement)) [sha256.Size]byte {
+	l.t.Helper()
+	raw, err := declaration.FormatBody(body)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	subject, err := declaration.ParseSubject(fmt.Sprintf("dep/%d", len(l.Entries)+1))
+	if err != nil {
+		l.t.Fatal(err)
+	}
 	st := &declaration.Statement{
-		Log: l.City.Origin, City: l.City.ID, Subject: about, Revision: before.Revision + 1, Previous: before.Leaf, Operation: op,
+		Log: l.City.Origin, City: l.City.ID, Subject: subject, Revision: 1, Operation: declaration.Publish,
 		EffectiveOn: declaration.DateOf(FoundedAt), DeclaredAt: FoundedAt, Provenance: declaration.CityOwn,
 		BodySHA256: sha256.Sum256(raw), BodySize: uint32(len(raw)), //nolint:gosec // a few bytes
 	}
+	edit(st)
 	e, err := declaration.Sign(declaration.PayloadType, st.Format(), Key(l.City.ID+" "+officer))
 	if err != nil {
 		l.t.Fatal(err)
 	}
 	l.Append(e.Format(), raw)
-	l.heads[about] = declaration.Head{Revision: st.Revision, Leaf: proof.LeafHash(e.Format()), Operation: op}
 	return st.BodySHA256
 }
 
@@ -136,6 +150,11 @@ func (l *Log) File(_ context.Context, sum [sha256.Size]byte) ([]byte, error) {
 		return f, nil
 	}
 	return nil, fmt.Errorf("no file %x", sum)
+}
+
+// Attachment returns a file that a body names, by its hash.
+func (l *Log) Attachment(ctx context.Context, sum [sha256.Size]byte) ([]byte, error) {
+	return l.File(ctx, sum)
 }
 
 // Bundled returns the first files of the entries of a bundle.

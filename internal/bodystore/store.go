@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -50,6 +51,8 @@ func (e *DamagedError) Error() string {
 type Store struct {
 	db       *pebbledb.DB
 	onDamage func(*DamagedError)
+
+	mending sync.Mutex // held while content is mended or marked as erased
 }
 
 // OnDamage sets what is called with each damaged content that a read finds, in the goroutine that reads. It must be set
@@ -109,6 +112,29 @@ func (s *Store) read(prefix byte, hash [32]byte) ([]byte, error) {
 		return nil, damage
 	}
 	return content, nil
+}
+
+// Mend stores a body or attachment again in place of one that is damaged or missing, by its database key. The content must
+// have the hash. What was erased stays so: then it does nothing.
+func (s *Store) Mend(key, content []byte) error {
+	if len(key) != 1+sha256.Size || key[0] != pebbledb.PrefixBody && key[0] != pebbledb.PrefixAttachment {
+		return fmt.Errorf("mending content: %x is no key of any", key)
+	}
+	hash := [32]byte(key[1:])
+	if sha256.Sum256(content) != hash {
+		return fmt.Errorf("mending content %x: these are other bytes", hash)
+	}
+	s.mending.Lock()
+	defer s.mending.Unlock()
+	if _, erased, err := s.Erased(hash); erased || err != nil {
+		return err
+	}
+	b := s.db.NewBatch()
+	defer b.Close()
+	if _, err := stage(b, key[0], content); err != nil {
+		return err
+	}
+	return s.db.Commit(b)
 }
 
 // HasBody says whether a body is stored, without reading it.
@@ -261,7 +287,9 @@ func (s *Store) Erase(ctx context.Context, hash [32]byte, notice uint64) error {
 		b.Set(unfinishedKey(hash), nil, nil),
 	)
 	if err == nil {
+		s.mending.Lock()
 		err = s.db.Commit(b)
+		s.mending.Unlock()
 	}
 	if err == nil {
 		err = s.finish(ctx, hash)

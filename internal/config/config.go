@@ -28,6 +28,7 @@ type Config struct {
 	Log     Log      `yaml:"log"`
 	Limits  Limits   `yaml:"limits"`
 	Scrub   Scrub    `yaml:"scrub"`
+	Mirror  Mirror   `yaml:"mirror"`
 	Witness Witness  `yaml:"witness"`
 	Anchor  Anchor   `yaml:"anchor"`
 	Peers   Peers    `yaml:"peers"`
@@ -109,6 +110,16 @@ type Scrub struct {
 	// Period is how long it takes to read everything once; Off: it doesn't.
 	Period            Period `yaml:"period"`
 	MaxBytesPerSecond int64  `yaml:"max_bytes_per_second"`
+}
+
+// Mirror bounds what the copies of other members' logs may take; 0 means the default.
+type Mirror struct {
+	// DailyBytesPerLog is how much the copy of one log may grow in a day (UTC).
+	DailyBytesPerLog int64 `yaml:"daily_bytes_per_log"`
+	// MaxDiskBytes is how much all copies may take on the disk.
+	MaxDiskBytes int64 `yaml:"max_disk_bytes"`
+	// MaxBytesPerSecond is how fast they are fetched, all together.
+	MaxBytesPerSecond int64 `yaml:"max_bytes_per_second"`
 }
 
 // Witness is whose logs this node's witnesses cosign.
@@ -236,6 +247,15 @@ func (c *Config) setDefaults() {
 	if c.Scrub.MaxBytesPerSecond == 0 {
 		c.Scrub.MaxBytesPerSecond = 32 << 20
 	}
+	if c.Mirror.DailyBytesPerLog == 0 {
+		c.Mirror.DailyBytesPerLog = 4 << 30
+	}
+	if c.Mirror.MaxDiskBytes == 0 {
+		c.Mirror.MaxDiskBytes = 100 << 30
+	}
+	if c.Mirror.MaxBytesPerSecond == 0 {
+		c.Mirror.MaxBytesPerSecond = 32 << 20
+	}
 	if c.Anchor.Interval == 0 {
 		c.Anchor.Interval = Duration(time.Hour)
 	}
@@ -318,6 +338,9 @@ func (c *Config) check() error {
 	}
 	if c.Scrub.MaxBytesPerSecond < 0 {
 		return errors.New("scrub.max_bytes_per_second: it may not be negative; 0 means the default")
+	}
+	if c.Mirror.DailyBytesPerLog < 0 || c.Mirror.MaxDiskBytes < 0 || c.Mirror.MaxBytesPerSecond < 0 {
+		return errors.New("mirror: no bound may be negative; 0 means the default")
 	}
 	if c.Anchor.Interval < Duration(time.Second) || c.Peers.Poll < Duration(100*time.Millisecond) || c.Peers.Gossip < Duration(100*time.Millisecond) {
 		return errors.New("anchor.interval is at least 1s, peers.poll and peers.gossip at least 100ms")

@@ -135,3 +135,14 @@ func named(t *testing.T, typ reflect.Type, tree any, path string) {
 		named(t, f.Type, v, path+"."+key)
 	}
 }
+
+func TestMirrorBoundsHaveDefaults(t *testing.T) {
+	const member = "members:\n  - city: nl-kanaalstad\n    url: https://kanaalstad.example\n"
+	c, err := config.Parse([]byte(member+"mirror:\n  max_disk_bytes: 5\n"), "/x")
+	if err != nil || c.Mirror.MaxDiskBytes != 5 || c.Mirror.DailyBytesPerLog != 4<<30 || c.Mirror.MaxBytesPerSecond != 32<<20 {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if _, err := config.Parse([]byte(member+"mirror:\n  max_disk_bytes: -5\n"), "/x"); err == nil {
+		t.Error("a negative bound is taken")
+	}
+}

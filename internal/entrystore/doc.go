@@ -5,7 +5,8 @@
 // The database is what makes entries count: it is told how far they reach in the caller's batch, and what lies behind that
 // end after a crash means nothing and is written over (I1, I3). Append makes them durable first by a sync of the file, or,
 // when they are few, in that batch itself, as copies that are dropped with a later sync: one sync is most of what a small
-// commit costs. What is before the end is never changed, so readers need no lock and a backup can link a full file.
+// commit costs. What is before the end is never changed, so readers need no lock and a backup can link a full file; only
+// Mend writes there, what should be there anyway.
 //
 // It knows nothing of hashes: whether the bytes are those that were appended is for package logstore to say, which
 // compares them with the tree. Files and records are in ../pebbledb/FORMAT.md.

@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"crypto/sha256"
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -11,7 +12,6 @@ import (
 	"github.com/cityproof/cityproof/internal/ledger"
 	"github.com/cityproof/cityproof/internal/mirrorstore"
 	"github.com/cityproof/cityproof/internal/pebbledb"
-	"github.com/cityproof/cityproof/internal/proof"
 	"github.com/cityproof/cityproof/internal/tile"
 )
 
@@ -96,47 +96,24 @@ func TestI2RefilledLogIsTheSame(t *testing.T) {
 	if loss, _ := l.Lost(); loss != ledger.LostState || !strings.Contains(l.ReadOnly(), "may have a history that this disk has lost") || l.Published() != nil {
 		t.Fatalf("an empty disk: loss %v, %q", loss, l.ReadOnly())
 	}
-	fill, err := l.Refill(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := fill.Append(held.chunk(t, 0, 2)); err != nil {
-		t.Fatal(err)
-	}
-	if err := fill.Finish(t.Context(), held.head); err == nil || l.Published() != nil {
+	store, copied := held.store(t)
+	appendTo(t, copied, held.chunk(t, 0, 2))
+	if err := l.Refill(t.Context(), copied, held.head); err == nil || l.Published() != nil {
 		t.Errorf("signed below the head that was named: %v", err)
 	}
-	closeAll() // the crash
-
-	l, _ = p.open()
-	if fill, err = l.Refill(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if size, _ := fill.Head(); size != 2 {
-		t.Fatalf("after a crash it goes on from size %d, want 2", size)
-	}
-	leaves := []proof.Hash{}
-	for _, e := range held.entries[2:] {
-		leaves = append(leaves, proof.LeafHash(e))
-	}
-	if got := fill.RootWith(leaves); got != held.head.Root {
-		t.Errorf("RootWith = %s, want %s", got, held.head.Root)
-	}
-	if absent, err := fill.Absent(9); err != nil || len(absent) != 1 {
-		t.Errorf("after a crash %v is absent, want what the crash left so (%v)", absent, err)
-	}
-	if err := fill.Append(held.chunk(t, 2, 5)); err != nil {
-		t.Fatal(err)
-	}
-	if absent, err := fill.Absent(9); err != nil || len(absent) != 0 {
-		t.Errorf("%v is absent, although the log says that it was erased (%v)", absent, err)
-	}
+	appendTo(t, copied, held.chunk(t, 2, 5))
 	other := held.head
 	other.Root[0] ^= 1
-	if err := fill.Finish(t.Context(), other); err == nil || l.Published() != nil {
+	if err := l.Refill(t.Context(), copied, other); err == nil || l.Published() != nil {
 		t.Errorf("signed another root than was named: %v", err)
 	}
-	if err := fill.Finish(t.Context(), held.head); err != nil {
+	closeAll() // the crash: what is stored is not signed yet
+
+	l, _ = p.open()
+	if loss, _ := l.Lost(); loss != ledger.LostState || l.Published() != nil {
+		t.Fatalf("after a crash: loss %v, published %v", loss, l.Published())
+	}
+	if err := l.Refill(t.Context(), copied, held.head); err != nil {
 		t.Fatal(err)
 	}
 	if got := l.Published(); got == nil || got.Checkpoint.Size != held.head.Size || got.Checkpoint.Root != held.head.Root || l.ReadOnly() != "" {
@@ -147,8 +124,58 @@ func TestI2RefilledLogIsTheSame(t *testing.T) {
 		t.Errorf("the erased body: %v", err)
 	}
 	mustPublish(t, l, p.seal("not/6", owed("goes on")))
-	if _, err := l.Refill(t.Context()); err == nil {
+	if err := l.Refill(t.Context(), copied, held.head); err == nil {
 		t.Error("a log of which nothing is lost is refilled")
+	}
+	if err := store.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// store opens an empty mirror's store.
+func (c *copyOf) store(t *testing.T) (*mirrorstore.Store, *mirrorstore.Log) {
+	t.Helper()
+	store, err := mirrorstore.Open(t.TempDir(), mirrorstore.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := store.Log(sha256.Sum256([]byte(origin)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store, log
+}
+
+func appendTo(t *testing.T, log *mirrorstore.Log, c *mirrorstore.Chunk) {
+	t.Helper()
+	if err := log.Append(c); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// I2: data of another history are not filled up, whoever named the head.
+func TestI2DataOfAnotherHistoryAreNotRefilled(t *testing.T) {
+	p := newPlace(t)
+	l, closeAll := p.open()
+	mustPublish(t, l, p.seal("not/1", owed("one")), p.seal("not/2", owed("two")))
+	held := mirrored(t, l)
+	closeAll()
+	p.data, p.state = filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "state")
+	l, closeAll = p.open()
+	mustPublish(t, l, p.seal("not/1", owed("another")))
+	closeAll()
+	if err := os.Remove(filepath.Join(p.state, "lastsigned")); err != nil {
+		t.Fatal(err)
+	}
+	l, _ = p.open()
+	store, copied := held.store(t)
+	defer func() { _ = store.Close() }()
+	appendTo(t, copied, held.chunk(t, 0, 2))
+	if err := l.Refill(t.Context(), copied, held.head); err == nil || !strings.Contains(err.Error(), "move the data directory away") {
+		t.Errorf("Refill over another history: %v", err)
+	}
+	if loss, _ := l.Lost(); loss != ledger.LostState {
+		t.Errorf("loss %v", loss)
 	}
 }
 
@@ -163,14 +190,9 @@ func TestRefilledRecordsAreThoseOfAReplay(t *testing.T) {
 	closeAll()
 	p.data, p.state, p.known = filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "state"), true
 	l, closeAll = p.open()
-	fill, err := l.Refill(t.Context())
-	if err == nil {
-		err = fill.Append(held.chunk(t, 0, 3))
-	}
-	if err == nil {
-		err = fill.Finish(t.Context(), held.head)
-	}
-	if err != nil {
+	store, copied := held.store(t)
+	appendTo(t, copied, held.chunk(t, 0, 3))
+	if err := errors.Join(l.Refill(t.Context(), copied, held.head), store.Close()); err != nil {
 		t.Fatal(err)
 	}
 	closeAll()

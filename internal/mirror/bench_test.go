@@ -52,7 +52,7 @@ func BenchmarkFollow(b *testing.B) {
 		}
 		c := checkpoint.Checkpoint{Origin: w.city.Origin, Size: head, Root: root}
 		b.StartTimer()
-		if err := mirror.Follow(b.Context(), log, c, known.Publisher, []mirror.Source{client.NewLogReader(web)}); err != nil {
+		if err := mirror.Follow(b.Context(), log, c, mirror.Log{Publisher: known.Publisher, Sources: []mirror.Source{client.NewLogReader(web)}}); err != nil {
 			b.Fatal(err)
 		}
 		b.StopTimer()

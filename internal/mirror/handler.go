@@ -36,7 +36,12 @@ func (h *Handler) Routes(mux *http.ServeMux, base string) {
 	mux.HandleFunc("GET "+base+"/mirror/{origin}/bodies/bundle/{path...}", func(w http.ResponseWriter, r *http.Request) {
 		h.serve(w, r, "tile/entries/"+r.PathValue("path"), h.bodies)
 	})
-	mux.HandleFunc("GET "+base+"/mirror/{origin}/bodies/{hash}", h.body)
+	mux.HandleFunc("GET "+base+"/mirror/{origin}/bodies/{hash}", func(w http.ResponseWriter, r *http.Request) {
+		h.file(w, r, (*mirrorstore.Log).Body, "application/json")
+	})
+	mux.HandleFunc("GET "+base+"/mirror/{origin}/attachments/{hash}", func(w http.ResponseWriter, r *http.Request) {
+		h.file(w, r, (*mirrorstore.Log).Attachment, "application/octet-stream")
+	})
 }
 
 // serve finds the log and the tile that a request names, within what is held.
@@ -119,14 +124,14 @@ func (h *Handler) tile(w http.ResponseWriter, r *http.Request, log *mirrorstore.
 		if err != nil {
 			return err
 		}
-		_, _ = w.Write(b)
+		_, _ = w.Write(b) //nolint:gosec // never shown as a page: octet-stream, nosniff, sandboxed
 		return nil
 	}
 	hashes, err := log.Tile(r.Context(), id.Level, id.Index, id.Width)
 	if err != nil {
 		return err
 	}
-	_, _ = w.Write(tile.AppendTile(nil, hashes))
+	_, _ = w.Write(tile.AppendTile(nil, hashes)) //nolint:gosec // never shown as a page: octet-stream, nosniff, sandboxed
 	return nil
 }
 
@@ -140,17 +145,19 @@ func (h *Handler) bodies(w http.ResponseWriter, _ *http.Request, log *mirrorstor
 		return err
 	}
 	w.Header().Set("Cache-Control", fresh)
-	_, _ = w.Write(entry.Bundled(entries, func(f entry.File) []byte {
+	files := entry.Bundled(entries, func(f entry.File) []byte {
 		body, err := log.Body(f.Sum)
 		if err != nil {
 			return nil
 		}
 		return body
-	}))
+	})
+	_, _ = w.Write(files) //nolint:gosec // never shown as a page: octet-stream, nosniff, sandboxed
 	return nil
 }
 
-func (h *Handler) body(w http.ResponseWriter, r *http.Request) {
+// file serves a body or an attachment by its hash.
+func (h *Handler) file(w http.ResponseWriter, r *http.Request, get func(*mirrorstore.Log, [sha256.Size]byte) ([]byte, error), media string) {
 	open(w)
 	sum, ok := parseHash(r.PathValue("hash"))
 	if !ok {
@@ -161,16 +168,42 @@ func (h *Handler) body(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	b, err := log.Body(sum)
+	b, err := get(log, sum)
+	var erased *mirrorstore.ErasedError
 	switch {
+	case errors.As(err, &erased):
+		h.gone(w, r, log, erased)
+		return
 	case errors.Is(err, mirrorstore.ErrNotFound):
-		http.Error(w, "this node keeps no such body", http.StatusNotFound)
+		http.Error(w, "this node keeps no such file", http.StatusNotFound)
 		return
 	case err != nil:
 		h.fail(w, r, err)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Type", media)
+	if media == "application/octet-stream" { // what somebody uploaded is never shown as a page of this host
+		w.Header().Set("Content-Disposition", `attachment; filename="`+hex.EncodeToString(sum[:8])+`"`)
+	}
 	w.Header().Set("Cache-Control", "public, max-age=3600") // it may be erased
 	_, _ = w.Write(b)
+}
+
+// gone answers a request for something erased as the city's own node does: with the receipt of the notice that says so. While
+// no cosigned head covers that, it is merely not here.
+func (h *Handler) gone(w http.ResponseWriter, r *http.Request, log *mirrorstore.Log, erased *mirrorstore.ErasedError) {
+	origin, _ := parseHash(r.PathValue("origin"))
+	file, err := h.mirror.Notice(r.Context(), origin, log, erased.Notice)
+	if errors.Is(err, mirrorstore.ErrNotFound) {
+		w.Header().Set("Cache-Control", fresh)
+		http.Error(w, "this node keeps no such file", http.StatusNotFound)
+		return
+	}
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusGone)
+	_, _ = w.Write(file)
 }

@@ -112,7 +112,7 @@ func (m *Mirror) healAll(ctx context.Context) {
 
 // heal replaces a damaged part by what the log's node or another mirror gives, if that is what the signed tree has there.
 func (m *Mirror) heal(ctx context.Context, origin string, p mirrorstore.Part) error {
-	known, ok := m.opts.Logs.Mirrored(origin)
+	known, ok := m.known(origin)
 	if !ok {
 		return errUnknown
 	}
@@ -198,7 +198,11 @@ func mendFrom(ctx context.Context, log *mirrorstore.Log, p mirrorstore.Part, src
 		}
 		return log.MendTile(p.Level, p.Index, hashes)
 	}
-	b, err := src.File(ctx, p.Sum)
+	get := src.File
+	if p.Kind == mirrorstore.Attachment {
+		get = src.Attachment
+	}
+	b, err := get(ctx, p.Sum)
 	if err != nil {
 		return err
 	}

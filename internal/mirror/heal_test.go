@@ -92,27 +92,27 @@ func TestIncident2RottenCopyIsMendedByHash(t *testing.T) {
 				} else {
 					w.scrub()
 				}
-				if s := w.mirror.ScrubState(); s.Damaged == 0 || s.Found == 0 {
+				if s := w.mirror.State(); s.Damaged == 0 || s.Found == 0 {
 					t.Fatalf("it is not found: %+v", s)
 				}
 				liar := &source{Log: w.log, bundle: func(e [][]byte) [][]byte { e[3] = e[4]; return e }, file: func(b []byte) []byte { return append(b, ' ') }}
 				if c.kind != 't' { // that one is computed again from the entries
 					w.sources = []mirror.Source{liar}
 					w.heal()
-					if s := w.mirror.ScrubState(); s.Damaged == 0 || s.Mended != 0 {
+					if s := w.mirror.State(); s.Damaged == 0 || s.Mended != 0 {
 						t.Fatalf("a liar's bytes mended it: %+v", s)
 					}
 				}
 				w.sources = []mirror.Source{liar, &source{Log: w.log}}
 				w.heal()
-				if s := w.mirror.ScrubState(); s.Damaged != 0 || s.Mended != s.Found {
+				if s := w.mirror.State(); s.Damaged != 0 || s.Mended != s.Found {
 					t.Fatalf("it is not mended: %+v", s)
 				}
 				if got := w.get(c.path(sum)); got.Code != http.StatusOK || !bytes.Equal(got.Body.Bytes(), want) {
 					t.Errorf("mended, it is answered with %d and other bytes", got.Code)
 				}
 				w.scrub()
-				if s := w.mirror.ScrubState(); s.Damaged != 0 {
+				if s := w.mirror.State(); s.Damaged != 0 {
 					t.Errorf("after another look: %+v", s)
 				}
 			})
@@ -148,7 +148,7 @@ func TestIncident2RottenTreeIsMendedFromAbove(t *testing.T) {
 		w.heal()
 		w.scrub()
 	}
-	if s := w.mirror.ScrubState(); s.Damaged != 0 || s.Mended == 0 {
+	if s := w.mirror.State(); s.Damaged != 0 || s.Mended == 0 {
 		t.Errorf("%+v", s)
 	}
 	for _, path := range []string{"tile/1/000", "tile/0/007", "tile/entries/007"} {
@@ -191,7 +191,7 @@ func TestIncident2LostBodyIsFoundByTheScrub(t *testing.T) {
 	w.mustFollow()
 	w.lose('b', sum[:])
 	w.scrub()
-	if s := w.mirror.ScrubState(); s.Damaged != 1 {
+	if s := w.mirror.State(); s.Damaged != 1 {
 		t.Fatalf("%+v", s)
 	}
 	w.heal()
@@ -223,16 +223,16 @@ func TestScrubOfCopiesKeepsItsPeriodAndPlace(t *testing.T) {
 	w.log.Declare(3000, "officer-1")
 	w.mustFollow()
 	w.settle(24*time.Hour-time.Minute, func(ctx context.Context) { w.mirror.Scrub(ctx, 24*time.Hour, 1<<40) })
-	whole := w.mirror.ScrubState()
+	whole := w.mirror.State()
 	if whole.Cycles != 1 || whole.Bytes == 0 {
 		t.Errorf("after a period: %+v", whole)
 	}
 	w.settle(2*time.Hour, func(ctx context.Context) { w.mirror.Scrub(ctx, 24*time.Hour, 1<<40) })
-	part := w.mirror.ScrubState().Bytes - whole.Bytes
+	part := w.mirror.State().Bytes - whole.Bytes
 	w.close()
 	w.open()
 	w.settle(24*time.Hour, func(ctx context.Context) { w.mirror.Scrub(ctx, 24*time.Hour, 1<<40) })
-	if s := w.mirror.ScrubState(); s.Cycles != 1 || s.Bytes >= whole.Bytes {
+	if s := w.mirror.State(); s.Cycles != 1 || s.Bytes >= whole.Bytes {
 		t.Errorf("after a restart it read %d of %d bytes once more, of which %d were read before", s.Bytes, whole.Bytes, part)
 	}
 }

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/mirrorstore"
 	"github.com/cityproof/cityproof/internal/peerstore"
 	"github.com/cityproof/cityproof/internal/proof"
+	"github.com/cityproof/cityproof/internal/receipt"
 	"github.com/cityproof/cityproof/internal/tile"
 	"github.com/cityproof/cityproof/internal/witness"
 )
@@ -23,6 +25,10 @@ const Label = "cityproof/mirror/v1"
 type Log struct {
 	witness.Log
 	Publisher Publisher
+	// Trust is how answers that a body was erased are judged; nil: none is believed.
+	Trust *receipt.Trust
+	// AnchoredAt checks an anchor of the log and returns its time in Unix seconds. Default: anchors tell no time.
+	AnchoredAt func(anchor []byte) (int64, error)
 	// Sources are where it is fetched from, the best first.
 	Sources []Source
 }
@@ -46,6 +52,13 @@ type Options struct {
 	Seen func(note []byte)
 	// Conflict is told of two notes of one size with two roots, both signed by the log. Default: nobody is told.
 	Conflict func(cosigned, shown []byte)
+	// Shown returns the newest note of a log that this node knows from elsewhere, for example as its witness; nil for none.
+	// Default: none.
+	Shown func(origin string) ([]byte, error)
+	// Limits bound what is taken. The zero value is no bound.
+	Limits Limits
+	// Now is the clock of days and of waiting. Default: time.Now.
+	Now func() time.Time
 	// Logger gets what an operator must know. Default: none.
 	Logger *slog.Logger
 }
@@ -55,7 +68,10 @@ type Mirror struct {
 	*witness.Witness // cosigns what is held, by the rules of a witness
 	opts             Options
 	damages          *damages
+	bounds           *bounds
+	challenges       *challenges
 	scrubbed, cycles atomic.Uint64
+	erased           atomic.Uint64
 }
 
 // New returns a mirror.
@@ -63,7 +79,13 @@ func New(opts Options) (*Mirror, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	m := &Mirror{opts: opts, damages: newDamages(opts.Logger)}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	m := &Mirror{
+		opts: opts, damages: newDamages(opts.Logger), bounds: newBounds(opts.Limits, opts.Now, opts.Logger),
+		challenges: newChallenges(opts.Store, opts.Now, opts.Logger),
+	}
 	var err error
 	m.Witness, err = witness.New(witness.Options{
 		Logs: asWitnessed{opts.Logs}, Store: opts.Heads, Signer: opts.Signer, Ready: opts.Ready, Label: Label, Hold: m.hold, Seen: opts.Seen, Conflict: opts.Conflict,
@@ -79,9 +101,16 @@ func (l asWitnessed) Log(origin string) (witness.Log, bool) {
 	return log.Log, ok
 }
 
+// known is what is known of a log that is mirrored, with sources that keep the limit of bytes per second.
+func (m *Mirror) known(origin string) (Log, bool) {
+	known, ok := m.opts.Logs.Mirrored(origin)
+	known.Sources = m.bounds.throttle(known.Sources)
+	return known, ok
+}
+
 // hold brings the copy of a log up to a head that the log signed, bodies included.
 func (m *Mirror) hold(ctx context.Context, c checkpoint.Checkpoint) error {
-	known, ok := m.opts.Logs.Mirrored(c.Origin)
+	known, ok := m.known(c.Origin)
 	if !ok {
 		return errUnknown
 	}
@@ -89,14 +118,17 @@ func (m *Mirror) hold(ctx context.Context, c checkpoint.Checkpoint) error {
 	if err != nil {
 		return err
 	}
-	return Follow(ctx, log, c, known.Publisher, known.Sources)
+	err = follow(ctx, follower{log: log, head: c, by: known.Publisher, bounds: m.bounds, trust: known.Trust, time: known.AnchoredAt}, known.Sources)
+	m.bounds.say(c.Origin, err)
+	m.challenges.heard(ctx, log, c, err)
+	return err
 }
 
 var errUnknown = errors.New("the log is not mirrored here")
 
 // Follow brings the copy of a log up to the newest head that a source shows and the log signed, and cosigns it.
 func (m *Mirror) Follow(ctx context.Context, origin string) error {
-	known, ok := m.opts.Logs.Mirrored(origin)
+	known, ok := m.known(origin)
 	if !ok {
 		return errUnknown
 	}
@@ -104,14 +136,15 @@ func (m *Mirror) Follow(ctx context.Context, origin string) error {
 	for _, src := range known.Sources {
 		err := m.follow(ctx, origin, known, src)
 		if err == nil {
-			return nil
+			errs = nil
+			break
 		}
 		errs = append(errs, err)
 		if ctx.Err() != nil {
 			break
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, m.catchUp(ctx, origin, known))...)
 }
 
 // Checkpointer is a source that shows a head.

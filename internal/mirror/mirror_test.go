@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cityproof/cityproof/internal/alliancetest"
 	"github.com/cityproof/cityproof/internal/checkpoint"
@@ -19,6 +20,7 @@ import (
 	"github.com/cityproof/cityproof/internal/mirrorstore"
 	"github.com/cityproof/cityproof/internal/peerstore"
 	"github.com/cityproof/cityproof/internal/proof"
+	"github.com/cityproof/cityproof/internal/receipt"
 	"github.com/cityproof/cityproof/internal/roster"
 	"github.com/cityproof/cityproof/internal/witness"
 )
@@ -74,6 +76,7 @@ type world struct {
 	t       testing.TB
 	city    *alliancetest.City
 	own     *alliancetest.City
+	others  []*alliancetest.City // who witnesses the city's log
 	r       *roster.Roster
 	log     *alliancetest.Log
 	dir     string
@@ -82,6 +85,9 @@ type world struct {
 	mirror  *mirror.Mirror
 	sources []mirror.Source
 	accused [][2][]byte
+	limits  mirror.Limits
+	now     time.Time
+	logged  bytes.Buffer
 }
 
 func newWorld(t testing.TB) *world {
@@ -94,7 +100,7 @@ func newWorld(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, city: cities[1], own: cities[2], r: r, log: alliancetest.NewLog(t, cities[1]), dir: t.TempDir()}
+	w := &world{t: t, others: []*alliancetest.City{cities[0], cities[2], cities[3]}, city: cities[1], own: cities[2], r: r, log: alliancetest.NewLog(t, cities[1]), dir: t.TempDir(), now: alliancetest.FoundedAt}
 	w.sources = []mirror.Source{&source{Log: w.log, bulk: true}}
 	w.open()
 	t.Cleanup(w.close)
@@ -113,6 +119,11 @@ func (w *world) open() {
 	if w.mirror, err = mirror.New(mirror.Options{
 		Store: w.store, Heads: w.heads, Signer: w.own.Mirror(w.t), Logs: w,
 		Conflict: func(a, b []byte) { w.accused = append(w.accused, [2][]byte{a, b}) },
+		Shown: func(origin string) ([]byte, error) {
+			h, _, err := w.heads.Head(sha256.Sum256([]byte(origin)))
+			return h.Note, err
+		},
+		Limits: w.limits, Now: func() time.Time { return w.now }, Logger: slog.New(slog.NewTextHandler(&w.logged, nil)),
 	}); err != nil {
 		w.t.Fatal(err)
 	}
@@ -133,7 +144,21 @@ func (w *world) Mirrored(origin string) (mirror.Log, bool) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return mirror.Log{Log: witness.Log{Keys: keys}, Publisher: m.Publisher, Sources: w.sources}, true
+	trust, err := receipt.TrustIn(w.r, m)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	stopped := ""
+	if w.mirror != nil {
+		stopped = w.mirror.Withheld(origin)
+	}
+	return mirror.Log{
+		Log: witness.Log{Keys: keys, Stopped: stopped}, Publisher: m.Publisher, Sources: w.sources, Trust: trust,
+		AnchoredAt: func(anchor []byte) (int64, error) {
+			beat, err := w.r.Heartbeat(m, nil, 0, anchor)
+			return beat.Time, err
+		},
+	}, true
 }
 
 func (w *world) Origins() []string { return []string{w.city.Origin} }
@@ -301,6 +326,36 @@ func TestAbsentBodyIsFoundLater(t *testing.T) {
 	w.mustFollow()
 	if got, err := w.copied().Body(sum); err != nil || !bytes.Equal(got, body) {
 		t.Errorf("the body is %q, %v", got, err)
+	}
+}
+
+// However many bodies are missing, a head is cosigned only when all of them have come.
+func TestF5ManyAbsentBodiesAllCount(t *testing.T) {
+	w := newWorld(t)
+	w.log.Declare(2300, "officer-1")
+	all := w.log.Files
+	w.log.Files = map[[sha256.Size]byte][]byte{}
+	if err := w.follow(); !errors.Is(err, mirror.ErrIncomplete) {
+		t.Fatalf("Follow = %v, want it incomplete", err)
+	}
+	var last [sha256.Size]byte // in the order in which they are asked for
+	for sum := range all {
+		if bytes.Compare(sum[:], last[:]) > 0 {
+			last = sum
+		}
+	}
+	for sum, f := range all {
+		if sum != last {
+			w.log.Files[sum] = f
+		}
+	}
+	if err := w.follow(); !errors.Is(err, mirror.ErrIncomplete) || w.cosigned() != 0 {
+		t.Fatalf("with one body missing Follow = %v, cosigned %d", err, w.cosigned())
+	}
+	w.log.Files[last] = all[last]
+	w.mustFollow()
+	if owed, err := w.copied().Owed(2300); err != nil || owed != (mirrorstore.Owed{}) {
+		t.Errorf("it lacks %+v, %v", owed, err)
 	}
 }
 

@@ -14,17 +14,28 @@ import (
 	"github.com/cityproof/cityproof/internal/tile"
 )
 
-// ScrubState is what metrics show of the scrub of all copies.
-type ScrubState struct {
-	Bytes, Cycles, Found, Mended uint64
-	Damaged                      int
+// State is what metrics show.
+type State struct {
+	Bytes, Cycles uint64 // that the scrub has read, and how often it has read everything
+	Found, Mended uint64 // damages
+	Damaged       int    // things now
+	Stopped       int    // logs, by this node's own limits
+	Erased        uint64 // bodies, since the start
+	Challenges    int    // logs that owe an answer
+	Withheld      int    // logs among them that are not cosigned for it
 }
 
-// ScrubState may be called at any time.
-func (m *Mirror) ScrubState() ScrubState {
+// State may be called at any time.
+func (m *Mirror) State() State {
+	withheld, challenges := 0, m.Challenges()
+	for _, c := range challenges {
+		if c.Stopped {
+			withheld++
+		}
+	}
 	m.damages.mu.Lock()
 	defer m.damages.mu.Unlock()
-	return ScrubState{m.scrubbed.Load(), m.cycles.Load(), m.damages.found, m.damages.mended, len(m.damages.items)}
+	return State{m.scrubbed.Load(), m.cycles.Load(), m.damages.found, m.damages.mended, len(m.damages.items), m.bounds.stopped(), m.erased.Load(), len(challenges), withheld}
 }
 
 // scrubPlace is where a scrub goes on after a restart: before a bundle, or behind all bundles a tile, of one log.
@@ -150,7 +161,21 @@ func (m *Mirror) scrubLog(ctx context.Context, origin string, from uint64, step 
 			}
 		}
 	}
-	return nil
+	return s.attachments(func(n int) error { return step(ctx, size/tile.FullWidth+1, n) })
+}
+
+// attachments checks those that live records name.
+func (s *scrubber) attachments(step func(n int) error) error {
+	return s.log.Used(func(sum [sha256.Size]byte, _ uint64) error {
+		if lacking, err := s.log.IsLacking(sum); lacking || err != nil {
+			return err
+		}
+		n, err := s.check(mirrorstore.Part{Kind: mirrorstore.Attachment, Sum: sum})
+		if err != nil {
+			return err
+		}
+		return step(n)
+	})
 }
 
 // scrubber checks one log.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -20,20 +21,22 @@ type Chunk struct {
 	Files [][]byte
 	// Absent are those that were not to be had.
 	Absent []Absent
-	// Erased are the bodies that notices among the entries speak of.
+	// Erased are the bodies that valid notices among the entries speak of.
 	Erased []Erasure
+	// Anchors are those among the entries, in their order.
+	Anchors []Anchor
+	// Uses are the attachments that the entries' bodies name; only those of revision 1 that name none may be left out.
+	Uses []Use
+	// Lacking are the attachments among them that were not to be had.
+	Lacking [][sha256.Size]byte
+	// Day is that on which it was fetched, counted from 1970: Grown adds up by days.
+	Day uint64
 }
 
 // Absent is a file that an entry commits to and that nobody gave.
 type Absent struct {
 	Index uint64
 	Sum   [sha256.Size]byte
-}
-
-// Erasure is what an erasure notice says.
-type Erasure struct {
-	Notice uint64 // index of the notice
-	Sum    [sha256.Size]byte
 }
 
 // RootWith returns the root that the log would have after more leaves.
@@ -97,23 +100,93 @@ func (l *Log) stage(b *pebble.Batch, c *Chunk, edge *tile.Edge, partial []byte) 
 	if err := errors.Join(b.Set(l.key(kindUnfinished), partial, nil), b.Set(l.key(kindHead), formatHead(edge), nil)); err != nil {
 		return err
 	}
-	for _, f := range c.Files {
-		if err := b.Set(l.fileKey(Body, sha256.Sum256(f)), f, nil); err != nil {
-			return err
-		}
-	}
 	for _, a := range c.Absent {
 		if err := b.Set(l.absentKey(a), nil, nil); err != nil {
 			return err
 		}
 	}
-	for _, e := range c.Erased {
-		if err := b.Set(l.key(kindErased, e.Sum[:]...), binary.BigEndian.AppendUint64(nil, e.Notice), nil); err != nil {
+	return l.stageFiles(b, c)
+}
+
+// stageFiles writes files and what they say.
+func (l *Log) stageFiles(b *pebble.Batch, c *Chunk) error {
+	if err := l.grow(b, c); err != nil {
+		return err
+	}
+	for _, f := range c.Files {
+		if err := b.Set(l.fileKey(Body, sha256.Sum256(f)), f, nil); err != nil {
 			return err
 		}
 	}
-	return nil
+	if err := l.stageUses(b, c.Uses); err != nil {
+		return err
+	}
+	for _, sum := range c.Lacking {
+		if err := b.Set(l.key(kindLacking, sum[:]...), nil, nil); err != nil {
+			return err
+		}
+	}
+	return l.stageErasures(b, c)
 }
+
+// grow counts what a chunk adds to its day.
+func (l *Log) grow(b *pebble.Batch, c *Chunk) error {
+	n, err := l.Grown(c.Day)
+	if err != nil {
+		return err
+	}
+	for _, e := range c.Entries {
+		n += uint64(len(e))
+	}
+	for _, f := range c.Files {
+		n += uint64(len(f))
+	}
+	return b.Set(l.key(kindGrown), binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, c.Day), n), nil)
+}
+
+// Grown returns by how many bytes of entries and files the log has grown on a day.
+func (l *Log) Grown(day uint64) (uint64, error) {
+	v, ok, err := l.get(l.key(kindGrown))
+	if err != nil || !ok || len(v) != 16 || binary.BigEndian.Uint64(v) != day {
+		return 0, err
+	}
+	return binary.BigEndian.Uint64(v[8:]), nil
+}
+
+// Owed is what a copy lacks of a head.
+type Owed struct {
+	Entries uint64 `json:"entries"`
+	Files   uint64 `json:"files"` // bodies and attachments of the entries that are there
+}
+
+// Owed returns what the copy lacks of a head of a size.
+func (l *Log) Owed(size uint64) (o Owed, err error) {
+	if held, _ := l.Head(); held < size {
+		o.Entries = size - held
+	}
+	var errs []error
+	err = l.each(kindAbsent, nil, func(rest, _ []byte) bool {
+		if len(rest) != sha256.Size+8 || binary.BigEndian.Uint64(rest[sha256.Size:]) >= size {
+			return true
+		}
+		_, erased, err := l.ErasedBy([sha256.Size]byte(rest))
+		if !erased {
+			o.Files++
+		}
+		errs = append(errs, err)
+		return err == nil
+	})
+	lacking, lerr := l.Lacking(math.MaxInt)
+	for _, a := range lacking {
+		if a.Index < size {
+			o.Files++
+		}
+	}
+	return o, errors.Join(append(errs, err, lerr)...)
+}
+
+// DiskUsed is about how many bytes all copies take on the disk.
+func (l *Log) DiskUsed() uint64 { return l.store.Size() }
 
 func (l *Log) absentKey(a Absent) []byte {
 	return binary.BigEndian.AppendUint64(l.key(kindAbsent, a.Sum[:]...), a.Index)
@@ -140,19 +213,18 @@ func (l *Log) Absent(limit int) (out []Absent, err error) {
 	return out, err
 }
 
-// Found stores files that were absent.
-func (l *Log) Found(files [][]byte, absent []Absent) error {
+// Found stores files of a chunk that were absent, with what they say. Its entries are there already.
+func (l *Log) Found(c *Chunk) error {
 	b := l.store.db.NewBatch()
 	defer b.Close() // its error is Commit's
-	have := map[[sha256.Size]byte]bool{}
-	for _, f := range files {
-		sum := sha256.Sum256(f)
-		if err := b.Set(l.fileKey(Body, sum), f, nil); err != nil {
-			return fmt.Errorf("mirroring: %w", err)
-		}
-		have[sum] = true
+	if err := l.stageFiles(b, &Chunk{Files: c.Files, Uses: c.Uses, Lacking: c.Lacking, Erased: c.Erased, Day: c.Day}); err != nil {
+		return fmt.Errorf("mirroring: %w", err)
 	}
-	for _, a := range absent {
+	have := map[[sha256.Size]byte]bool{}
+	for _, f := range c.Files {
+		have[sha256.Sum256(f)] = true
+	}
+	for _, a := range c.Absent {
 		if !have[a.Sum] {
 			continue
 		}

@@ -52,6 +52,9 @@ func parseHead(b []byte) (size uint64, root proof.Hash, partial [][]proof.Hash, 
 // load reads the right edge. Where the unfinished bundle is damaged, the log ends with the last full one, and where the
 // edge is, it is empty: what is behind is fetched again.
 func (l *Log) load() error {
+	if err := l.each(kindErased, nil, func(_, _ []byte) bool { l.erasures.Store(true); return false }); err != nil {
+		return err
+	}
 	v, ok, err := l.get(l.key(kindHead))
 	if err != nil || !ok {
 		return err

@@ -22,7 +22,12 @@ func (e *ErasedError) Error() string {
 }
 
 // fileKey is where a log's file lies.
-func (l *Log) fileKey(kind Kind, sum [sha256.Size]byte) []byte { return l.key(kindBody, sum[:]...) }
+func (l *Log) fileKey(kind Kind, sum [sha256.Size]byte) []byte {
+	if kind == Attachment {
+		return l.key(kindAttachment, sum[:]...)
+	}
+	return l.key(kindBody, sum[:]...)
+}
 
 // Body returns what an entry commits to, by its SHA-256. Errors wrap ErrNotFound, or are *ErasedError, *DamagedError, or of
 // the storage.
@@ -59,6 +64,9 @@ func (l *Log) has(kind Kind, sum [sha256.Size]byte) (bool, error) {
 
 // ErasedBy returns the index of the notice in this log that erased a file, or is about to.
 func (l *Log) ErasedBy(sum [sha256.Size]byte) (notice uint64, ok bool, err error) {
+	if !l.erasures.Load() {
+		return 0, false, nil
+	}
 	v, ok, err := l.get(l.key(kindErased, sum[:]...))
 	if err != nil || !ok {
 		return 0, false, err
@@ -74,3 +82,26 @@ func (l *Log) IsAbsent(a Absent) (bool, error) {
 	_, ok, err := l.get(l.absentKey(a))
 	return ok, err
 }
+
+// IsErased reports whether a body is gone by a notice: it must not be stored again.
+func (l *Log) IsErased(sum [sha256.Size]byte) (bool, error) {
+	_, known, err := l.ErasedBy(sum)
+	if err != nil || !known {
+		return false, err
+	}
+	there, err := l.HasBody(sum)
+	if err != nil || there {
+		return false, err
+	}
+	_, waits, err := l.get(l.key(kindPending, sum[:]...))
+	return !waits, err
+}
+
+// Challenge returns what SetChallenge was given last, nil if nothing is kept.
+func (l *Log) Challenge() ([]byte, error) {
+	b, _, err := l.get(l.key(kindChallenge))
+	return b, err
+}
+
+// SetChallenge keeps, durably, what the log owes an answer to; nothing for nil.
+func (l *Log) SetChallenge(b []byte) error { return l.set(l.key(kindChallenge), b) }

@@ -17,6 +17,7 @@ const (
 	Bundle Kind = iota + 1
 	Tile
 	Body
+	Attachment
 )
 
 func (k Kind) String() string {
@@ -27,6 +28,8 @@ func (k Kind) String() string {
 		return "tile"
 	case Body:
 		return "body"
+	case Attachment:
+		return "attachment"
 	}
 	return fmt.Sprintf("Kind(%d)", int(k))
 }
@@ -107,7 +110,12 @@ func (l *Log) MendBundle(n uint64, entries [][]byte) error {
 	if len(entries) != tile.FullWidth || fold(leaves) != want {
 		return fmt.Errorf("mending entry bundle %d: these are not its entries", n)
 	}
-	return l.set(l.numbered(kindEntries, n), bundle, l.tileKey(0, n), tile.AppendTile(nil, leaves))
+	b := l.store.db.NewBatch()
+	defer b.Close() // its error is Commit's
+	if err := errors.Join(b.Set(l.numbered(kindEntries, n), bundle, nil), b.Set(l.tileKey(0, n), tile.AppendTile(nil, leaves), nil)); err != nil {
+		return err
+	}
+	return l.store.db.Commit(b)
 }
 
 // MendTile replaces a full tile, if the hashes are those that the tree has there.
@@ -162,14 +170,12 @@ func (l *Log) MendFile(p Part, data []byte) error {
 	return l.set(l.fileKey(p.Kind, p.Sum), data)
 }
 
-// set writes keys and values, durably.
-func (l *Log) set(keysAndValues ...[]byte) error {
+// set writes a value, durably.
+func (l *Log) set(key, value []byte) error {
 	b := l.store.db.NewBatch()
 	defer b.Close() // its error is Commit's
-	for i := 0; i < len(keysAndValues); i += 2 {
-		if err := b.Set(keysAndValues[i], keysAndValues[i+1], nil); err != nil {
-			return err
-		}
+	if err := b.Set(key, value, nil); err != nil {
+		return err
 	}
 	return l.store.db.Commit(b)
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -102,22 +103,34 @@ func (s *Store) Find(origin [sha256.Size]byte) (*Log, error) {
 		return known, nil
 	}
 	prefix := append([]byte{pebbledb.PrefixMirror}, origin[:]...)
-	if _, err := s.db.Get(append(prefix, kindHead)); errors.Is(err, pebble.ErrNotFound) {
-		return nil, nil
-	} else if err != nil {
-		return nil, err
+	for _, kind := range []byte{kindHead, kindChallenge} { // of a log that hands out nothing there is only the latter
+		if _, err := s.db.Get(append(prefix, kind)); err == nil {
+			return s.Log(origin)
+		} else if !errors.Is(err, pebble.ErrNotFound) {
+			return nil, err
+		}
 	}
-	return s.Log(origin)
+	return nil, nil
 }
 
 // The byte after a log's prefix.
 const (
 	kindAbsent     = 'a'
 	kindBody       = 'b'
+	kindClock      = 'c'
 	kindEntries    = 'e'
+	kindAttachment = 'f'
+	kindGrown      = 'g'
 	kindHead       = 'h'
+	kindChallenge  = 'k'
+	kindLacking    = 'l'
+	kindRevision   = 'n'
+	kindPurge      = 'p'
+	kindPending    = 'q'
 	kindUnfinished = 'r'
+	kindUses       = 's'
 	kindTile       = 't'
+	kindUsed       = 'u'
 	kindErased     = 'x'
 )
 
@@ -130,7 +143,8 @@ type Log struct {
 	edge    *tile.Edge
 	partial []byte // the entries behind the last full bundle
 
-	files sync.Mutex // held while a file is mended or erased
+	files    sync.Mutex  // held while a file is mended or erased
+	erasures atomic.Bool // whether there was ever a notice
 }
 
 func (l *Log) key(kind byte, rest ...byte) []byte {

@@ -36,6 +36,7 @@ type alliance struct {
 	sources  []registry.Source // of the registry
 	door     *registry.Door    // nil: another node runs the registry
 	peers    *http.Client
+	places   *places
 	poll     time.Duration
 	anchors  time.Duration
 	scrub    config.Scrub
@@ -65,10 +66,11 @@ func (m *member) openAlliance(whole *config.Config, logger *slog.Logger) error {
 		poll: time.Duration(whole.Peers.Poll), anchors: time.Duration(whole.Anchor.Interval), scrub: whole.Scrub,
 		logger: logger.With(slog.String("origin", m.origin)), published: make(chan struct{}, 1),
 	}
+	a.places = &places{transport: a.peers.Transport, web: map[string]*client.LogReader{}}
 	if a.follower, err = registry.NewFollower(first); err != nil {
 		return fmt.Errorf("%s: %w", m.cfg.Root, err)
 	}
-	m.alliance, m.logs = a, &copies{alliance: a, web: map[string]*client.LogReader{}}
+	m.alliance, m.logs = a, &copies{a}
 	return a.adopt()
 }
 

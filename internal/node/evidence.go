@@ -12,6 +12,7 @@ import (
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/evidence"
 	"github.com/cityproof/cityproof/internal/evidencestore"
+	"github.com/cityproof/cityproof/internal/mirror"
 	"github.com/cityproof/cityproof/internal/roster"
 )
 
@@ -141,9 +142,12 @@ type shownEvidence struct {
 	Resumed  string   `json:"resumed,omitempty"`
 }
 
-// list serves all that is known, for people and other nodes.
+// list serves all that is known, for people and other nodes, and beside it what is owed an answer to, which proves nothing.
 func (a *accusations) list(w http.ResponseWriter, _ *http.Request) {
-	out := []shownEvidence{}
+	out, challenges := []shownEvidence{}, []mirror.Challenge{}
+	if m := a.alliance.member.mirror; m != nil {
+		challenges = append(challenges, m.Challenges()...)
+	}
 	keys := a.alliance.follower.Roster().EvidenceKeys()
 	for _, it := range a.store.Items() {
 		s := shownEvidence{Key: it.Key, Kind: it.Evidence.Kind().String(), Origin: it.Evidence.Origin(), Evidence: it.Evidence.Format()}
@@ -162,5 +166,5 @@ func (a *accusations) list(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Access-Control-Allow-Origin", "*")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "public, max-age=2")
-	_ = json.NewEncoder(w).Encode(map[string]any{"evidence": out})
+	_ = json.NewEncoder(w).Encode(map[string]any{"evidence": out, "challenges": challenges})
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cityproof/cityproof/internal/bodystore"
 	"github.com/cityproof/cityproof/internal/config"
 	"github.com/cityproof/cityproof/internal/gossipnet"
 	"github.com/cityproof/cityproof/internal/ledger"
@@ -33,6 +34,7 @@ type member struct {
 	log    *logstore.Log
 	state  *signingkey.State
 	signer *signingkey.LogSigner
+	bodies *bodystore.Store
 	ledger *ledger.Ledger
 
 	damages *scrub.Damages
@@ -88,7 +90,7 @@ func openMember(ctx context.Context, cfg config.Member, whole *config.Config, lo
 	if err = m.openWitness(whole.Witness, logger); err != nil {
 		return m, err
 	}
-	if err = m.openMirror(logger); err != nil || m.alliance == nil {
+	if err = m.openMirror(whole.Mirror, logger); err != nil || m.alliance == nil {
 		return m, err
 	}
 	if err = m.alliance.findRegistry(); err != nil {

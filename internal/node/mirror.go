@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/cityproof/cityproof/internal/config"
 	"github.com/cityproof/cityproof/internal/mirror"
 	"github.com/cityproof/cityproof/internal/mirrorstore"
+	"github.com/cityproof/cityproof/internal/receipt"
 	"github.com/cityproof/cityproof/internal/roster"
 	"github.com/cityproof/cityproof/internal/signingkey"
 	"github.com/cityproof/cityproof/internal/telemetry"
@@ -35,15 +37,18 @@ const (
 )
 
 // copies are the logs that a member mirrors: those of its alliance.
-type copies struct {
-	alliance *alliance
+type copies struct{ alliance *alliance }
+
+// places are where other members serve logs.
+type places struct {
+	transport http.RoundTripper
 
 	mu  sync.Mutex // guards web
 	web map[string]*client.LogReader
 }
 
 // openMirror opens the member's mirror, if it is in an alliance and has the key and its heads.
-func (m *member) openMirror(logger *slog.Logger) error {
+func (m *member) openMirror(cfg config.Mirror, logger *slog.Logger) error {
 	if m.alliance == nil || m.peers == nil {
 		return nil
 	}
@@ -66,8 +71,19 @@ func (m *member) openMirror(logger *slog.Logger) error {
 	}
 	m.mirror, err = mirror.New(mirror.Options{
 		Store: m.copies, Heads: m.peers, Signer: signer, Logs: m.logs, Ready: m.ready, Seen: m.seen, Conflict: m.conflict, Logger: m.alliance.logger,
+		Shown:  m.witnessedNote,
+		Limits: mirror.Limits{DailyBytes: cfg.DailyBytesPerLog, DiskBytes: cfg.MaxDiskBytes, BytesPerSecond: cfg.MaxBytesPerSecond},
 	})
 	return err
+}
+
+// witnessedNote is the newest head of a log that the member's witness cosigned.
+func (m *member) witnessedNote(origin string) ([]byte, error) {
+	if m.witness == nil {
+		return nil, nil
+	}
+	note, _, err := m.witness.Checkpoint(originHash(origin))
+	return note, err
 }
 
 // Origins implements mirror.Logs.
@@ -84,9 +100,12 @@ func (c *copies) Mirrored(origin string) (mirror.Log, bool) {
 		return mirror.Log{}, false
 	}
 	m := r.ByOrigin(origin)
-	log := mirror.Log{Log: known, Publisher: m.Publisher}
+	log := mirror.Log{Log: known, Publisher: m.Publisher, AnchoredAt: func(anchor []byte) (int64, error) { return anchoredAt(r, m, anchor) }}
+	if trust, err := receipt.TrustIn(r, m); err == nil {
+		log.Trust = trust
+	}
 	for _, url := range sourcesOf(r, m, c.alliance.member.cfg.City) {
-		src, err := c.reader(url)
+		src, err := c.alliance.places.reader(url)
 		if err != nil {
 			continue // an address that this node may not reach
 		}
@@ -95,20 +114,44 @@ func (c *copies) Mirrored(origin string) (mirror.Log, bool) {
 	return log, true
 }
 
-// own are the copies of this member's own log that others keep.
-func (c *copies) own() []mirror.Source {
+// anchoredAt is the time of an anchor of a member's log, by its committee's clocks: the log's own word counts for nothing here.
+func anchoredAt(r *roster.Roster, m *roster.Member, anchor []byte) (int64, error) {
+	beat, err := r.Heartbeat(m, nil, 0, anchor)
+	if err == nil && beat.Unwitnessed {
+		err = roster.ErrNotFinal
+	}
+	return beat.Time, err
+}
+
+// own are the copies of this member's own log that others keep: all of them, for who lies or is away must not keep the log from
+// coming back.
+func (c *copies) own() (out []*client.LogReader) {
 	r := c.alliance.follower.Roster()
 	m := c.alliance.own(r)
 	if m == nil {
 		return nil
 	}
-	var out []mirror.Source
-	for _, other := range r.Mirrors(m) { // all of them: who lies or is away must not keep the log from coming back
-		if src, err := c.reader(copyAt(other, m)); err == nil {
+	for _, other := range r.Mirrors(m) {
+		if src, err := c.alliance.places.reader(copyAt(other, m)); err == nil {
 			out = append(out, src)
 		}
 	}
 	return out
+}
+
+// ownLog is what a mirror would know of this member's own log.
+func (c *copies) ownLog() mirror.Log {
+	log := mirror.Log{Publisher: c.alliance.member.publisher}
+	r := c.alliance.follower.Roster()
+	if m := c.alliance.own(r); m != nil {
+		if trust, err := receipt.TrustIn(r, m); err == nil {
+			log.Trust = trust
+		}
+	}
+	for _, src := range c.own() {
+		log.Sources = append(log.Sources, src)
+	}
+	return log
 }
 
 // copyAt is where a member serves its copy of another's log.
@@ -130,18 +173,19 @@ func sourcesOf(r *roster.Roster, m *roster.Member, self string) []string {
 	return urls
 }
 
-func (c *copies) reader(url string) (*client.LogReader, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if r := c.web[url]; r != nil {
+// reader reads the log at a URL.
+func (p *places) reader(url string) (*client.LogReader, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r := p.web[url]; r != nil {
 		return r, nil
 	}
-	web, err := client.NewWeb(url, client.HTTPOptions{Transport: c.alliance.peers.Transport, Tries: 1})
+	web, err := client.NewWeb(url, client.HTTPOptions{Transport: p.transport, Tries: 1})
 	if err != nil {
 		return nil, err
 	}
-	c.web[url] = client.NewLogReader(web)
-	return c.web[url], nil
+	p.web[url] = client.NewLogReader(web)
+	return p.web[url], nil
 }
 
 // mirrorLogs keeps the copies up to date until ctx ends.
@@ -158,6 +202,9 @@ func (a *alliance) mirrorLogs(ctx context.Context) {
 			g.Go(func() error {
 				if err := a.member.mirror.Follow(gctx, origin); err != nil && ctx.Err() == nil {
 					a.logger.Debug("a log can't be mirrored now", slog.String("log", origin), slog.Any("err", err))
+				}
+				if err := a.member.mirror.Erase(gctx, origin); err != nil && ctx.Err() == nil {
+					a.logger.Warn("a mirrored body can't be erased now", slog.Any("err", err))
 				}
 				return nil
 			})
@@ -208,8 +255,9 @@ func (a *alliance) mirrorMetrics() telemetry.MirrorState {
 	if m.mirror == nil {
 		return telemetry.MirrorState{}
 	}
-	s := m.mirror.ScrubState()
+	s := m.mirror.State()
 	return telemetry.MirrorState{
 		Disk: m.copies.Size(), ScrubBytes: s.Bytes, ScrubCycles: s.Cycles, Found: s.Found, Mended: s.Mended, Damaged: s.Damaged,
+		Stopped: s.Stopped, Erased: s.Erased, Challenges: s.Challenges, Withheld: s.Withheld,
 	}
 }

@@ -28,7 +28,7 @@ func (m *member) lost() bool {
 func (a *alliance) recover(ctx context.Context) {
 	m := a.member
 	err := recovery.Run(ctx, recovery.Options{
-		Ledger: m.ledger, Electorate: a.electorate, Publisher: m.publisher, Sources: m.logs.own, Retry: a.poll, Logger: a.logger,
+		Ledger: m.ledger, Electorate: a.electorate, Copies: m.logs.ownLog, Scratch: m.cfg.Data + ".refill", Retry: a.poll, Logger: a.logger,
 		Ask: func(ctx context.Context, id string) ([]byte, error) { return m.gossip.Head(ctx, id, m.origin) },
 	})
 	if err != nil && ctx.Err() == nil {

@@ -31,8 +31,11 @@ func (l witnessed) Log(origin string) (witness.Log, bool) {
 		return witness.Log{}, false
 	}
 	log, ok := rosterLog(l.alliance.follower.Roster(), origin)
-	if why := l.alliance.member.accusations.why(origin); ok && why != "" {
+	member := l.alliance.member
+	if why := member.accusations.why(origin); ok && why != "" {
 		log.Stopped = why
+	} else if ok && log.Stopped == "" && member.mirror != nil {
+		log.Stopped = member.mirror.Withheld(origin)
 	}
 	return log, ok
 }

@@ -2,14 +2,17 @@ package recovery
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/ledger"
 	"github.com/cityproof/cityproof/internal/mirror"
+	"github.com/cityproof/cityproof/internal/mirrorstore"
 )
 
 const (
@@ -25,10 +28,10 @@ type Options struct {
 	// Electorate is who is asked; it is asked for anew before each try, and fails while that is not known.
 	Electorate func() (*Electorate, error)
 	Ask        AskFunc
-	// Publisher says whose statements count: bodies of others are not looked for.
-	Publisher mirror.Publisher
-	// Sources are the copies of the log, the best first.
-	Sources func() []mirror.Source
+	// Copies says where others keep the log, and how what they give is judged.
+	Copies func() mirror.Log
+	// Scratch is a directory for the copy from which the log is refilled. It is removed when the log is back.
+	Scratch string
 	// Retry is how long a try that failed is rested from. Default: 5 s.
 	Retry time.Duration
 	// Now is the clock. Default: time.Now.
@@ -91,20 +94,31 @@ func (r *run) try(ctx context.Context, loss ledger.Loss) error {
 		r.head, r.unserved = head, r.Now()
 		r.Logger.Info("bringing the log back", slog.Uint64("size", head.Size), slog.String("root", head.Root.String()))
 	}
-	fill, err := r.Ledger.Refill(ctx)
-	if err != nil {
-		return err
-	}
-	if size, _ := fill.Head(); size < head.Size {
-		if err := mirror.Follow(ctx, fill, head, r.Publisher, r.Sources()); err != nil {
-			return err
-		}
-	}
-	if err := fill.Finish(ctx, head); err != nil {
+	if err := r.refill(ctx, head); err != nil {
 		return err
 	}
 	r.Logger.Info("the log is back and signs again", slog.Uint64("size", head.Size), slog.String("root", head.Root.String()))
 	return nil
+}
+
+// refill fetches a whole copy of the log, proven into the head as a mirror proves it, and fills the log from that. What was
+// fetched before an error or a crash is not fetched again.
+func (r *run) refill(ctx context.Context, head checkpoint.Checkpoint) (err error) {
+	store, err := mirrorstore.Open(r.Scratch, mirrorstore.Options{Logger: r.Logger})
+	if err != nil {
+		return err
+	}
+	log, err := store.Log(sha256.Sum256([]byte(head.Origin)))
+	if err == nil && head.Size > 0 {
+		err = mirror.Follow(ctx, log, head, r.Copies())
+	}
+	if err == nil {
+		err = r.Ledger.Refill(ctx, log, head)
+	}
+	if err = errors.Join(err, store.Close()); err == nil {
+		err = os.RemoveAll(r.Scratch)
+	}
+	return err
 }
 
 // newest is the head up to which the log must be brought back. The state's own word is enough where it is there.

@@ -14,6 +14,7 @@ const maxListed = 10_000
 // Damages is the list of what is known to be damaged. Its methods may be called from several goroutines.
 type Damages struct {
 	logger *slog.Logger
+	news   chan struct{} // a word that something new is on the list
 
 	mu    sync.Mutex
 	items map[string]item // by key of the damaged thing, or by what was said of it
@@ -31,7 +32,7 @@ type item struct {
 
 // NewDamages returns an empty list. logger gets one record for each thing that comes on it or leaves it.
 func NewDamages(logger *slog.Logger) *Damages {
-	return &Damages{logger: logger, items: map[string]item{}}
+	return &Damages{logger: logger, news: make(chan struct{}, 1), items: map[string]item{}}
 }
 
 // Found is told what an ordinary read found to be damaged.
@@ -56,8 +57,12 @@ func (d *Damages) add(id, what string, key bool) {
 	d.items[id] = item{what, key, d.cycle, d.next}
 	d.next++
 	d.total++
-	d.logger.Error("stored data are damaged: what is damaged is not served, nothing new is taken; stop the node, keep a copy of its data directory, "+
-		"run cityproof-node fsck --deep, and put back the damaged file or the whole directory from a backup", slog.String("damaged", what))
+	d.logger.Error("stored data are damaged: what is damaged is not served, nothing new is taken; it is fetched from mirrors, if there are any; if it is not whole soon, "+
+		"stop the node, keep a copy of its data directory, run cityproof-node fsck --deep, and put back the damaged file or the whole directory from a backup", slog.String("damaged", what))
+	select {
+	case d.news <- struct{}{}:
+	default: // a word is waiting already
+	}
 }
 
 // whole says that the things whose keys lie in [start, end) were looked at, and that only those in bad are damaged.
@@ -133,5 +138,5 @@ func (d *Damages) Reason() string {
 		more = fmt.Sprintf(", and %d more (see the node's log)", n)
 	}
 	return fmt.Sprintf("stored data are damaged: %s%s. Readers are served, except for what is damaged. "+
-		"Stop the node, keep a copy of its data directory, run cityproof-node fsck --deep, and put back the damaged file or the whole directory from a backup", first.what, more)
+		"What mirrors hold is fetched from there. If that does not help: stop the node, keep a copy of its data directory, run cityproof-node fsck --deep, and put back the damaged file or the whole directory from a backup", first.what, more)
 }

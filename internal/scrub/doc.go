@@ -16,6 +16,7 @@
 //     known, leaves after the next whole cycle that did not find it.
 //   - It holds no snapshot, and iterators only for a moment, so that erasures need not wait.
 //
-// It repairs nothing, and does not see through the page cache of the kernel or Pebble's block cache of 32 MiB: a byte that
+// What it finds it has mended by Options.Mend, which fetches good copies from elsewhere, and looks again: what is whole then
+// leaves the list. What can't be mended is tried again every minute. By itself it repairs nothing, and does not see through the page cache of the kernel or Pebble's block cache of 32 MiB: a byte that
 // rots under a page in memory is found when that page is gone.
 package scrub

@@ -13,7 +13,7 @@ import (
 // saveEvery is how often the place is kept while a cycle runs.
 const saveEvery = time.Minute
 
-// Options say what is scrubbed, and how fast. All fields are required but Visit.
+// Options say what is scrubbed, and how fast. All fields are required but Visit and Mend.
 type Options struct {
 	DB      *pebbledb.DB
 	Log     *logstore.Log
@@ -22,6 +22,9 @@ type Options struct {
 
 	// Visit is called with every good entry, and may return the key of something that should be there and is not, and why.
 	Visit func(index uint64, entry []byte) (key []byte, err error)
+
+	// Mend is asked to put right what is damaged, by its database key. Whether it did is looked at again.
+	Mend func(ctx context.Context, key []byte) error
 
 	// Period is how long one cycle takes; above 0.
 	Period time.Duration

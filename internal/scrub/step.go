@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/cityproof/cityproof/internal/bodystore"
 	"github.com/cityproof/cityproof/internal/logstore"
@@ -29,11 +31,11 @@ func (s *Scrubber) step(ctx context.Context, at position) (next position, n int)
 		if at.Next >= bundles(s.saved.Size) {
 			return position{Stage: stageTiles, Level: 1}, 0
 		}
-		n = s.check(bundleKey(at.Next), func() logstore.Checked { return s.checker.Bundle(at.Next) })
+		n = s.check(ctx, bundleKey(at.Next), func() logstore.Checked { return s.checker.Bundle(at.Next) })
 		at.Next++
 		return at, n
 	case stageTiles:
-		return s.tiles(at)
+		return s.tiles(ctx, at)
 	}
 	return s.keys(ctx, at)
 }
@@ -44,8 +46,23 @@ func bundleKey(n uint64) []byte { return pebbledb.Uint64Key(pebbledb.PrefixEntry
 
 func headKey() []byte { return append([]byte{pebbledb.PrefixMeta}, "head"...) }
 
-// check runs a check of the thing that has a key, again if it finds damage, and lists what it finds both times.
-func (s *Scrubber) check(key []byte, look func() logstore.Checked) int {
+// check runs a check of the thing that has a key, again if it finds damage, lists what it finds both times, and has it mended.
+func (s *Scrubber) check(ctx context.Context, key []byte, look func() logstore.Checked) int {
+	c := s.judge(key, look)
+	if len(c.Damages) == 0 || s.Mend == nil {
+		return c.Bytes
+	}
+	mended := false
+	for _, d := range c.Damages {
+		mended = s.mend(ctx, d.Key) || mended
+	}
+	if mended {
+		s.judge(key, look)
+	}
+	return c.Bytes
+}
+
+func (s *Scrubber) judge(key []byte, look func() logstore.Checked) logstore.Checked {
 	c := look()
 	if len(c.Damages) > 0 {
 		c = look()
@@ -60,7 +77,37 @@ func (s *Scrubber) check(key []byte, look func() logstore.Checked) int {
 		s.Damages.FoundKey(key, strings.Join(what, "; "))
 	}
 	s.Damages.whole(key, append(bytes.Clone(key), 0), bad)
-	return c.Bytes
+	return c
+}
+
+// mend reports whether a key may be whole again.
+func (s *Scrubber) mend(ctx context.Context, key []byte) bool {
+	if s.Mend == nil || len(key) == 0 {
+		return false
+	}
+	if err := s.Mend(ctx, key); err != nil {
+		s.Logger.Debug("a damage can't be mended now", slog.String("key", fmt.Sprintf("%c %x", key[0], key[1:])), slog.Any("err", err))
+		return false
+	}
+	return true
+}
+
+// retryMend is how often what could not be mended is tried again.
+const retryMend = time.Minute
+
+// MendFound has what is on the list mended, whoever found it, until ctx ends. It may run beside Run.
+func (s *Scrubber) MendFound(ctx context.Context) {
+	tick := time.NewTicker(retryMend)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.Damages.news:
+		case <-tick.C:
+		}
+		s.recheck(ctx)
+	}
 }
 
 // describe says what is damaged in words, for those who don't know the keys.
@@ -84,16 +131,16 @@ func describe(d logstore.Damage) string {
 
 // tiles checks the next tiles of level 1 and above; those of level 0 were checked with their bundles. After the last one it
 // checks the right edge.
-func (s *Scrubber) tiles(at position) (next position, n int) {
+func (s *Scrubber) tiles(ctx context.Context, at position) (next position, n int) {
 	for range stepTiles {
 		for at.Level <= maxLevel && at.Next >= tilesAt(at.Level, s.saved.Size) {
 			at.Level, at.Next = at.Level+1, 0
 		}
 		if at.Level > maxLevel {
-			s.check(headKey(), s.checker.Root)
+			s.check(ctx, headKey(), s.checker.Root)
 			return position{Stage: stageKeys, Key: []byte{firstPrefix}}, n
 		}
-		n += s.check(pebbledb.TileKey(uint8(at.Level), at.Next), func() logstore.Checked { return s.checker.Tile(at.Level, at.Next) }) //nolint:gosec // at most maxLevel
+		n += s.check(ctx, pebbledb.TileKey(uint8(at.Level), at.Next), func() logstore.Checked { return s.checker.Tile(at.Level, at.Next) }) //nolint:gosec // at most maxLevel
 		at.Next++
 	}
 	return at, n
@@ -158,8 +205,8 @@ func (s *Scrubber) content(ctx context.Context, span pebbledb.Span) (next []byte
 	bad := map[string]bool{}
 	for _, key := range suspects {
 		if what := s.look(ctx, key); what != "" {
-			bad[string(key)] = true
 			s.Damages.FoundKey(key, what)
+			bad[string(key)] = !s.mend(ctx, key) || s.look(ctx, key) != ""
 		}
 	}
 	end := got.Next
@@ -206,19 +253,25 @@ func (s *Scrubber) recheck(ctx context.Context) {
 		switch {
 		case key[0] == pebbledb.PrefixEntry && len(rest) == 8:
 			n := binary.BigEndian.Uint64(rest)
-			s.check(key, func() logstore.Checked { return s.checker.Bundle(n) })
-		case key[0] == pebbledb.PrefixTile && len(rest) == 9 && rest[0] >= 1 && rest[0] <= maxLevel:
+			s.check(ctx, key, func() logstore.Checked { return s.checker.Bundle(n) })
+		case key[0] == pebbledb.PrefixTile && len(rest) == 9 && rest[0] == 0: // checked with its entries
+			n := binary.BigEndian.Uint64(rest[1:])
+			s.check(ctx, key, func() logstore.Checked { return s.checker.Bundle(n) })
+		case key[0] == pebbledb.PrefixTile && len(rest) == 9 && rest[0] <= maxLevel:
 			level, n := int(rest[0]), binary.BigEndian.Uint64(rest[1:])
-			s.check(key, func() logstore.Checked { return s.checker.Tile(level, n) })
+			s.check(ctx, key, func() logstore.Checked { return s.checker.Tile(level, n) })
 		case key[0] == pebbledb.PrefixBody, key[0] == pebbledb.PrefixAttachment:
 			what := s.look(ctx, key)
+			if what != "" && s.mend(ctx, key) {
+				what = s.look(ctx, key)
+			}
 			if what == "" {
 				s.Damages.whole(key, append(bytes.Clone(key), 0), nil)
 			} else {
 				s.Damages.FoundKey(key, what)
 			}
 		case bytes.Equal(key, headKey()):
-			s.check(key, s.checker.Root)
+			s.check(ctx, key, s.checker.Root)
 		}
 	}
 }

@@ -135,7 +135,8 @@ func (l *lags) Collect(ch chan<- prometheus.Metric) {
 // MirrorState is what a member says of its copies of other logs when metrics are read.
 type MirrorState struct {
 	Disk, ScrubBytes, ScrubCycles, Found, Mended uint64
-	Damaged                                      int
+	Erased                                       uint64
+	Damaged, Stopped, Challenges, Withheld       int
 }
 
 // WatchMirror adds the metrics of one member's copies of other logs, computed when read.
@@ -150,6 +151,10 @@ func (m *Metrics) WatchMirror(origin string, state func() MirrorState) {
 			func() float64 { return value(state()) }))
 	}
 	gauge("cityproof_mirror_disk_bytes", "What the copies of other logs take on the disk.", func(s MirrorState) float64 { return float64(s.Disk) })
+	gauge("cityproof_mirror_challenges", "Logs that signed a head of which not all is handed out: see challenges in /api/v1/evidence.", func(s MirrorState) float64 { return float64(s.Challenges) })
+	gauge("cityproof_mirror_withheld_logs", "Logs among them that have not answered for an hour, and are not cosigned until they do.", func(s MirrorState) float64 { return float64(s.Withheld) })
+	counter("cityproof_mirror_erased_total", "Bodies that were erased in copies, by notices in their logs.", func(s MirrorState) uint64 { return s.Erased })
+	gauge("cityproof_mirror_stopped_logs", "Logs that are not mirrored further, nor cosigned as a mirror, because of a bound of this node: see mirror in its configuration, and its log.", func(s MirrorState) float64 { return float64(s.Stopped) })
 	counter("cityproof_mirror_scrub_bytes_total", "Bytes of copies that were read again and checked.", func(s MirrorState) uint64 { return s.ScrubBytes })
 	counter("cityproof_mirror_scrub_cycles_total", "How often all copies have been checked.", func(s MirrorState) uint64 { return s.ScrubCycles })
 	counter("cityproof_mirror_damages_found_total", "Damaged things found in copies, by the scrub or a reader.", func(s MirrorState) uint64 { return s.Found })

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,6 +36,9 @@ type Internet struct {
 	Instead map[string][]byte // by host and path: what is served instead; nil: not found
 
 	t testing.TB
+
+	mu    sync.Mutex        // guards notes
+	notes map[string][]byte // that were signed
 }
 
 // NewInternet founds an alliance of four. All logs are empty.
@@ -42,7 +46,7 @@ func NewInternet(t testing.TB) *Internet {
 	t.Helper()
 	n := &Internet{
 		IDs: []string{"xx-secretariat", "nl-kanaalstad", "jp-minato", "kr-busan"}, Cities: map[string]*City{},
-		Logs: map[string]*Log{}, Now: FoundedAt, Away: map[string]bool{}, Instead: map[string][]byte{}, t: t,
+		Logs: map[string]*Log{}, Now: FoundedAt, Away: map[string]bool{}, Instead: map[string][]byte{}, t: t, notes: map[string][]byte{},
 	}
 	var founders []*City
 	for _, id := range n.IDs {
@@ -64,8 +68,19 @@ func (n *Internet) must(err error) {
 	}
 }
 
-// Note is a head of a log as its node signs it, with the cosignatures of members' witnesses and mirrors.
+// Note is a head of a log as its node signs it now, with the cosignatures of members' witnesses and mirrors.
 func (n *Internet) Note(head checkpoint.Checkpoint, id string, witnesses, mirrors []string) []byte {
+	n.t.Helper()
+	key := fmt.Sprint(head, id, witnesses, mirrors, n.Now)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.notes[key] == nil {
+		n.notes[key] = n.sign(head, id, witnesses, mirrors)
+	}
+	return n.notes[key]
+}
+
+func (n *Internet) sign(head checkpoint.Checkpoint, id string, witnesses, mirrors []string) []byte {
 	n.t.Helper()
 	var by []*City
 	for _, w := range witnesses {

@@ -39,6 +39,9 @@ type Options struct {
 	// wraps roster.ErrNotFinal says that it makes no log time; any other makes it void. It is called from many goroutines,
 	// in no order. nil: nobody knows the log's witnesses, and the trust file's keys must have signed it.
 	Anchor func(index uint64, note []byte) (logtime.Anchor, error)
+	// OriginAt names the log that a statement at an index is for, where a log goes on from another one with the same
+	// entries, as a registry does after a proven fork. nil: the log itself.
+	OriginAt func(index uint64) string
 	// Progress is told, in order, how many leaves are done. Called from one
 	// goroutine, once for each bundle of leaves.
 	Progress func(done, total uint64)

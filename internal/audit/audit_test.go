@@ -207,3 +207,30 @@ func TestFoldersAndStaticServers(t *testing.T) {
 		}
 	}
 }
+
+// A registry that goes on in another log has the old one's entries, which are for that.
+func TestStatementsAreForTheLogThatGoesOn(t *testing.T) {
+	c := newCity(t)
+	for i, log := range []string{"old.example/log", "old.example/log", origin} {
+		st := c.statement(fmt.Sprintf("dep/%d", i+1), declaration.Publish, []byte("{}"))
+		st.Log = log
+		c.append(c.entry(st, 1))
+	}
+	c.sign()
+	opts := c.options()
+	opts.WithoutBodies = true
+	if r := run(t, opts); r.Void != 2 || r.Verdict != audit.False {
+		t.Errorf("entries for another log: %d void, %s", r.Void, r.Verdict)
+	}
+	opts.OriginAt = func(index uint64) string {
+		if index < 2 {
+			return "old.example/log"
+		}
+		return origin
+	}
+	wantVerdict(t, run(t, opts), audit.True)
+	opts.OriginAt = func(uint64) string { return "old.example/log" }
+	if r := run(t, opts); r.Void != 1 {
+		t.Errorf("an entry for the new log in the old one: %d void", r.Void)
+	}
+}

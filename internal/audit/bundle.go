@@ -213,7 +213,11 @@ func (a *auditor) judge(index uint64, hash proof.Hash, b []byte) leaf {
 	case err != nil:
 		l.void = err.Error()
 	default:
-		if err := st.CheckPlace(a.opts.Trust.Origin, city(a.opts)); err != nil {
+		origin := a.opts.Trust.Origin
+		if a.opts.OriginAt != nil {
+			origin = a.opts.OriginAt(index)
+		}
+		if err := st.CheckPlace(origin, city(a.opts)); err != nil {
 			l.void = err.Error()
 			return l
 		}

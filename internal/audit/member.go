@@ -74,7 +74,9 @@ func (a *allianceAuditor) member(ctx context.Context, m *roster.Member) error {
 		out.Ends = &end.Size
 	}
 	for _, l := range m.Logs[:len(m.Logs)-1] {
-		out.Earlier = append(out.Earlier, l.Origin)
+		if m.Log().Origin != a.follower.Origin() { // the registry's has the same entries
+			out.Earlier = append(out.Earlier, l.Origin)
+		}
 	}
 	sources, heads := a.sightings(ctx, m)
 	if err := ctx.Err(); err != nil {
@@ -108,7 +110,9 @@ func (a *allianceAuditor) log(ctx context.Context, m *roster.Member, out *Member
 		return err
 	}
 	opts := Options{Trust: trust, City: m.ID(), Sources: sources, Checkpoint: at.note, WithoutBodies: a.opts.WithoutBodies, Anchor: a.judge(m)}
-	opts.Acts = m.Log().Origin == st.Roster.Root().Terms.Registry.Origin
+	if opts.Acts = m.Log().Origin == st.Roster.Root().Terms.Registry.Origin; opts.Acts {
+		opts.OriginAt = m.OriginAt
+	}
 	report, end := a.opts.Progress(m.ID())
 	opts.Progress = report
 	rep, err := Run(ctx, opts)

@@ -88,6 +88,17 @@ func (r *Roster) Status(m *Member) Status {
 // Log returns the log in use.
 func (m *Member) Log() *Log { return m.Logs[len(m.Logs)-1] }
 
+// OriginAt names the log in which the entry of that index was first written, of a registry that went on from another log with
+// the same entries: the first of its logs that did not end before.
+func (m *Member) OriginAt(index uint64) string {
+	for _, l := range m.Logs {
+		if l.End == nil || index < l.End.Size {
+			return l.Origin
+		}
+	}
+	return m.Log().Origin
+}
+
 // MayPublish reports whether a raw publisher key may sign leaf index of the member's log.
 func (m *Member) MayPublish(raw []byte, index uint64) bool {
 	p := m.publishers[string(raw)]

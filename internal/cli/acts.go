@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -17,6 +18,7 @@ import (
 	"github.com/cityproof/cityproof/internal/client"
 	"github.com/cityproof/cityproof/internal/entry"
 	"github.com/cityproof/cityproof/internal/root"
+	"github.com/cityproof/cityproof/internal/roster"
 )
 
 // deciding makes the verb of an act. build says what the act does, of the verb's arguments.
@@ -249,12 +251,17 @@ func (a *App) finalNote(cmd *cobra.Command, d *decision, id string) ([]byte, err
 	if m == nil {
 		return nil, usage(fmt.Errorf("%s is no member", id), "cityproof alliance roster lists the members")
 	}
-	note, err := fetchFinal(cmd.Context(), m.Entry.GetHttp())
+	return a.finalNoteOf(cmd.Context(), st.Roster, m)
+}
+
+// finalNoteOf is finalNote in a registry that was replayed.
+func (a *App) finalNoteOf(ctx context.Context, r *roster.Roster, m *roster.Member) ([]byte, error) {
+	note, err := fetchFinal(ctx, m.Entry.GetHttp())
 	if err != nil {
-		return nil, unknown(fmt.Errorf("the final head of %s: %w", id, err), "its node must answer; a mirror's copy may do: this verb needs the note of a final head")
+		return nil, unknown(fmt.Errorf("the final head of %s: %w", m.ID(), err), "its node must answer: this verb needs the note of a final head")
 	}
-	if _, err := st.Roster.Final(m, note); err != nil {
-		return nil, refused(fmt.Errorf("the final head of %s: %w", id, err), "its node must have its newest head cosigned first")
+	if _, err := r.Final(m, note); err != nil {
+		return nil, refused(fmt.Errorf("the final head of %s: %w", m.ID(), err), "its node must have its newest head cosigned first")
 	}
 	return note, nil
 }

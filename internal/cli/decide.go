@@ -112,9 +112,27 @@ func registryPlaces(first *root.Root, named string) []string {
 
 // decide makes an act of what it does, has it signed with the keys at hand, and submits it once enough have signed.
 func (a *App) decide(ctx context.Context, d *decision, name string, what *registryv1.Act, file []byte) error {
-	st, _, err := a.follow(ctx, d)
+	signers, err := a.signersOf(d.keys, d.passphraseFile)
 	if err != nil {
 		return err
+	}
+	index, sent, err := a.decideAs(ctx, d, signers, name, what, file)
+	if sent {
+		a.sayEntered(index, titleOf(act.KindOf(what)))
+	}
+	return err
+}
+
+func (a *App) sayEntered(index uint64, title string) {
+	a.say("In the registry: entry %d, %s.", index, title)
+}
+
+// decideAs is decide with keys that were opened. It returns the act's index in the registry; sent is false where others must
+// sign first.
+func (a *App) decideAs(ctx context.Context, d *decision, signers []crypto.Signer, name string, what *registryv1.Act, file []byte) (index uint64, sent bool, err error) {
+	st, _, err := a.follow(ctx, d)
+	if err != nil {
+		return 0, false, err
 	}
 	alliance := st.Roster.Root().Alliance
 	what.Alliance = alliance[:]
@@ -125,19 +143,16 @@ func (a *App) decide(ctx context.Context, d *decision, name string, what *regist
 	if d.reason != "" {
 		what.Reason = &d.reason
 	}
-	signers, err := a.signersOf(d.keys, d.passphraseFile)
-	if err != nil {
-		return err
-	}
 	signed, err := act.Sign(what, signers...)
 	if err != nil {
-		return usage(err, "mend what it says and run the same again")
+		return 0, false, usage(err, "mend what it says and run the same again")
 	}
 	out := cmp.Or(d.out, name+".act.json")
 	if d.hold || a.unsigned(st.Roster, signed, file) {
-		return a.keepAct(out, signed, file)
+		return 0, false, a.keepAct(out, signed, file)
 	}
-	return a.submit(ctx, d, st.Roster, signed, file)
+	index, err = a.submit(ctx, d, st.Roster, signed, file)
+	return index, err == nil, err
 }
 
 // unsigned reports whether an act has no effect yet for want of signatures alone.
@@ -173,33 +188,32 @@ func (a *App) keepAct(path string, signed *act.Act, file []byte) error {
 }
 
 // submit has the registry take an act, and checks in the registry itself that it did.
-func (a *App) submit(ctx context.Context, d *decision, r *roster.Roster, signed *act.Act, file []byte) error {
+func (a *App) submit(ctx context.Context, d *decision, r *roster.Roster, signed *act.Act, file []byte) (index uint64, err error) {
 	b := signed.Envelope.Format()
 	out, err := r.Judge(b, oneFile(file))
 	if err == nil && out.Kind != roster.Effective {
 		err = out.Reason
 	}
 	if err != nil {
-		return refused(fmt.Errorf("this %s would have no effect: %w", signed.Kind(), err), "nothing was submitted")
+		return 0, refused(fmt.Errorf("this %s would have no effect: %w", signed.Kind(), err), "nothing was submitted")
 	}
 	c, err := client.Dial(ctx, client.Options{Node: strings.TrimSuffix(r.Root().Terms.Registry.URL, "/log"), Now: a.Now})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer c.Close()
-	index, err := c.SubmitAct(ctx, b, file)
+	index, err = c.SubmitAct(ctx, b, file)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	st, log, err := a.follow(ctx, d)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if stored, err := entryAt(ctx, st, log, index); err != nil || !bytes.Equal(stored, b) {
-		return refused(fmt.Errorf("the secretariat says that the act is entry %d of the registry, and it is not there", index), "keep the act's file and ask the secretariat; others can submit it as well")
+		return 0, refused(fmt.Errorf("the secretariat says that the act is entry %d of the registry, and it is not there", index), "keep the act's file and ask the secretariat; others can submit it as well")
 	}
-	a.say("In the registry: entry %d, %s.", index, titleOf(signed.Kind()))
-	return nil
+	return index, nil
 }
 
 func (a *App) allianceSubmit() *cobra.Command {
@@ -227,7 +241,11 @@ func (a *App) allianceSubmit() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.submit(cmd.Context(), &d, st.Roster, signed, file)
+		index, err := a.submit(cmd.Context(), &d, st.Roster, signed, file)
+		if err == nil {
+			a.sayEntered(index, titleOf(signed.Kind()))
+		}
+		return err
 	}
 	return cmd
 }

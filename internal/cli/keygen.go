@@ -50,17 +50,7 @@ shared. With --public and an existing file, only its public half is printed.`,
 		if err != nil {
 			return usage(err, "for example: cityproof keygen officer-2.key --label officer-2")
 		}
-		content := key.Format()
-		if !plain {
-			pass, err := a.newPassphrase(passphraseFile)
-			if err != nil {
-				return err
-			}
-			if content, err = key.Encrypt(pass); err != nil {
-				return err
-			}
-		}
-		if err := signingkey.WriteFile(path, content); err != nil {
+		if err := a.saveKey(path, key, plain, passphraseFile); err != nil {
 			return err
 		}
 		if !public {

@@ -102,7 +102,9 @@ func (a *members) kill(i int) {
 // cityproof runs the command and wants its exit code.
 func (a *members) cityproof(want int, args ...string) string {
 	a.t.Helper()
-	out, err := exec.Command(cityproof, args...).CombinedOutput()
+	cmd := exec.Command(cityproof, args...)
+	cmd.Dir = a.dir // what a verb writes without being told where
+	out, err := cmd.CombinedOutput()
 	code := 0
 	if err != nil {
 		code = -1

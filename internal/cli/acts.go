@@ -118,7 +118,7 @@ func (a *App) allianceContest() *cobra.Command {
 		func(_ *cobra.Command, _ *decision, args []string) (string, *registryv1.Act, []byte, error) {
 			leaf, err := hex.DecodeString(args[0])
 			if err != nil || len(leaf) != sha256.Size {
-				return "", nil, nil, usage(fmt.Errorf("%q is no leaf hash", args[0]), "cityproof alliance roster lists rotations that are under way, with their hashes")
+				return "", nil, nil, usage(fmt.Errorf("%q is no leaf hash", args[0]), "cityproof alliance status lists rotations that are under way, with their hashes")
 			}
 			return "contest", &registryv1.Act{Act: &registryv1.Act_Contest{Contest: &registryv1.Contest{Rotation: leaf}}}, nil, nil
 		})

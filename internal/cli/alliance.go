@@ -27,7 +27,7 @@ a file, with a key that never leaves their machine, one after another.`,
 	}
 	cmd.AddCommand(a.allianceInit(), a.allianceSign(), a.allianceSubmit(), a.allianceReview(), a.allianceAdmit(), a.allianceSuspend(),
 		a.allianceReinstate(), a.allianceLeave(), a.allianceRotate(), a.allianceContest(), a.allianceRevoke(), a.allianceFreeze(),
-		a.allianceMoveLog(), a.allianceAccredit(), a.allianceEpoch(), a.allianceRuleSet(), a.allianceRoot(), a.allianceRoster(), a.allianceStatus())
+		a.allianceMoveLog(), a.allianceAccredit(), a.allianceEpoch(), a.allianceRuleSet(), a.allianceRoot(), a.allianceRenew(), a.allianceRoster(), a.allianceStatus())
 	return cmd
 }
 

@@ -148,17 +148,20 @@ func (a *App) decideAs(ctx context.Context, d *decision, signers []crypto.Signer
 		return 0, false, usage(err, "mend what it says and run the same again")
 	}
 	out := cmp.Or(d.out, name+".act.json")
-	if d.hold || a.unsigned(st.Roster, signed, file) {
-		return 0, false, a.keepAct(out, signed, file)
+	if missing := unsigned(st.Roster, signed, file); d.hold || missing != nil {
+		return 0, false, a.keepAct(out, signed, file, missing)
 	}
 	index, err = a.submit(ctx, d, st.Roster, signed, file)
 	return index, err == nil, err
 }
 
-// unsigned reports whether an act has no effect yet for want of signatures alone.
-func (a *App) unsigned(r *roster.Roster, signed *act.Act, file []byte) bool {
+// unsigned says why an act has no effect yet, where that is for want of signatures alone; else it returns nil.
+func unsigned(r *roster.Roster, signed *act.Act, file []byte) error {
 	out, err := r.Judge(signed.Envelope.Format(), oneFile(file))
-	return err == nil && out.Kind == roster.Void && errors.Is(out.Reason, roster.ErrNoSay)
+	if err == nil && out.Kind == roster.Void && errors.Is(out.Reason, roster.ErrTooFew) {
+		return out.Reason
+	}
+	return nil
 }
 
 // oneFile is the files of an act that commits to at most one.
@@ -171,8 +174,8 @@ func oneFile(file []byte) roster.FilesFunc {
 	}
 }
 
-// keepAct writes an act for others to sign, with its file beside it.
-func (a *App) keepAct(path string, signed *act.Act, file []byte) error {
+// keepAct writes an act for others to sign, with its file beside it; missing says whose signatures it lacks, if any.
+func (a *App) keepAct(path string, signed *act.Act, file []byte, missing error) error {
 	if err := writeFile(path, signed.Envelope.Format()); err != nil {
 		return err
 	}
@@ -181,9 +184,13 @@ func (a *App) keepAct(path string, signed *act.Act, file []byte) error {
 			return err
 		}
 	}
-	a.say("Wrote %s, signed by %d. Hand it to the next signer:", path, len(signed.Envelope.Signatures))
-	a.say("  cityproof alliance sign %s --key YOUR.key", path)
-	a.say("and when enough have signed:  cityproof alliance submit %s", path)
+	a.say("Wrote %s: %s, signed by %d.", path, titleOf(signed.Kind()), len(signed.Envelope.Signatures))
+	if missing != nil {
+		a.say("It has no effect yet: %s.", line(missing.Error()))
+		a.say("Hand it to the next signer:   cityproof alliance sign %s --key YOUR.key", path)
+	}
+	a.say("When enough have signed:      cityproof alliance submit %s", path)
+	a.say("No other act may come in between: this one names the last before it, and is written anew then.")
 	return nil
 }
 

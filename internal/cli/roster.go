@@ -12,6 +12,7 @@ import (
 
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/client"
+	follow "github.com/cityproof/cityproof/internal/registry"
 	"github.com/cityproof/cityproof/internal/root"
 	"github.com/cityproof/cityproof/internal/roster"
 )
@@ -83,34 +84,102 @@ func showMember(r *roster.Roster, m *roster.Member) shownMember {
 	return s
 }
 
+// shownStatus is what is told of an alliance as a whole.
+type shownStatus struct {
+	Name          string          `json:"name"`
+	Fingerprint   string          `json:"fingerprint"` // of root version 1
+	Members       int             `json:"members"`
+	RegistrySize  uint64          `json:"registry_size"`
+	RegistryTime  int64           `json:"registry_time"`
+	RootVersion   int64           `json:"root_version"`
+	RootExpires   int64           `json:"root_expires"`
+	RootThreshold int             `json:"root_threshold"`
+	RootKeys      []string        `json:"root_keys"`
+	ActThreshold  int             `json:"act_threshold"`
+	ActKeys       []string        `json:"act_keys"`
+	Epoch         uint32          `json:"epoch"`
+	NextDraw      int64           `json:"next_draw"`
+	EpochDue      bool            `json:"epoch_due"`
+	RuleSet       uint32          `json:"rule_set"`
+	Rotations     []shownRotation `json:"rotations"`
+	VoidActs      []shownAlarm    `json:"void_acts"`
+}
+
+type shownRotation struct {
+	Member string `json:"member"`
+	Leaf   string `json:"leaf"`
+	Due    int64  `json:"due"`
+}
+
+type shownAlarm struct {
+	Entry  uint64 `json:"entry"`
+	What   string `json:"what"`
+	Reason string `json:"reason"`
+}
+
+func showStatus(st *follow.State) *shownStatus {
+	r := st.Roster
+	_, due := r.NextSeed()
+	s := &shownStatus{
+		Name: r.Root().Terms.Name, Fingerprint: r.Root().Alliance.String(), Members: len(r.Members()), RegistrySize: r.Size(), RegistryTime: r.Time(),
+		RootVersion: r.Root().Version, RootExpires: r.Root().Expires.Unix(), RootThreshold: r.Root().Threshold, ActThreshold: r.Root().Terms.ActThreshold,
+		Epoch: r.Epoch().Number, NextDraw: r.Epoch().NextDraw, EpochDue: due, RuleSet: r.Rules().Number,
+	}
+	for _, k := range r.Root().Keys {
+		s.RootKeys = append(s.RootKeys, encode(k))
+	}
+	for _, k := range r.Root().Terms.ActKeys {
+		s.ActKeys = append(s.ActKeys, encode(k))
+	}
+	for _, p := range r.PendingRotations() {
+		s.Rotations = append(s.Rotations, shownRotation{p.Member, fmt.Sprintf("%x", p.Act[:]), p.Due})
+	}
+	for _, alarm := range st.Alarms {
+		s.VoidActs = append(s.VoidActs, shownAlarm{alarm.Index, alarm.What, alarm.Reason})
+	}
+	return s
+}
+
 func (a *App) allianceStatus() *cobra.Command {
 	var d decision
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Say what is due: the next epoch, the root's expiry, what broke a rule",
+		Short: "Say what is due: the next epoch, the root's expiry, rotations under way, what broke a rule",
 		Args:  cobra.NoArgs,
 	}
 	d.registryFlags(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		st, _, err := a.follow(cmd.Context(), &d)
 		if err != nil {
 			return err
 		}
-		r := st.Roster
-		a.say("%s: %d members, registry at size %d, its time %s", line(r.Root().Terms.Name), len(r.Members()), r.Size(), when(r.Time()))
-		a.say("root version %d, good until %s, fingerprint of version 1 %s", r.Root().Version, when(r.Root().Expires.Unix()), r.Root().Alliance)
-		e := r.Epoch()
-		if _, drawn := r.NextSeed(); drawn {
-			a.say("epoch %d: the next is DUE, its seed is fixed: cityproof alliance epoch", e.Number)
-		} else {
-			a.say("epoch %d: the next may be drawn from %s on (%s)", e.Number, when(e.NextDraw), until(e.NextDraw-a.Now().Unix()))
+		s := showStatus(st)
+		if asJSON {
+			return printJSON(a.Out, s)
 		}
-		for _, alarm := range st.Alarms {
-			a.say("ALARM entry %d (%s) breaks a rule and has no effect: %s", alarm.Index, alarm.What, line(alarm.Reason))
-		}
+		a.sayStatus(s)
 		return nil
 	}
 	return cmd
+}
+
+func (a *App) sayStatus(s *shownStatus) {
+	a.say("%s: %d members, registry at size %d, its time %s", line(s.Name), s.Members, s.RegistrySize, when(s.RegistryTime))
+	a.say("root version %d, good until %s, fingerprint of version 1 %s", s.RootVersion, when(s.RootExpires), s.Fingerprint)
+	if s.EpochDue {
+		a.say("epoch %d: the next is DUE, its seed is fixed: cityproof alliance epoch --key ACT.key", s.Epoch)
+	} else {
+		a.say("epoch %d: the next may be drawn from %s on (%s)", s.Epoch, when(s.NextDraw), until(s.NextDraw-a.Now().Unix()))
+	}
+	for _, p := range s.Rotations {
+		a.say("ROTATION of keys of %s takes effect on %s. Is it theirs? If not:", p.Member, when(p.Due))
+		a.say("  cityproof alliance contest %s --key ANY-KEY-OF-THE-CITY", p.Leaf)
+	}
+	for _, v := range s.VoidActs {
+		a.say("ALARM entry %d (%s) breaks a rule and has no effect: %s", v.Entry, v.What, line(v.Reason))
+	}
 }
 
 func until(seconds int64) string {

@@ -27,6 +27,22 @@ type rotation struct {
 	due    int64
 }
 
+// PendingRotation is a rotation of a member's keys that has not taken effect: any key of the member can contest it.
+type PendingRotation struct {
+	Act    proof.Hash // leaf hash of the ROTATE_KEY, which a CONTEST names
+	Member string     // id
+	Due    int64      // registry time from which it is in effect, Unix seconds
+}
+
+// PendingRotations lists the rotations that have not taken effect, the oldest first.
+func (r *Roster) PendingRotations() []PendingRotation {
+	var out []PendingRotation
+	for _, p := range r.rotations {
+		out = append(out, PendingRotation{p.act, p.member.ID(), p.due})
+	}
+	return out
+}
+
 func (r *Roster) rotate(a *registryv1.RotateKey, s signers, leaf proof.Hash) error {
 	if err := r.need(s, theActKeys); err != nil {
 		return err

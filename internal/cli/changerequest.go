@@ -123,7 +123,7 @@ func (a *App) writeChange(ctx context.Context, c *changing) error {
 func (a *App) sayChange(file string, r *roster.Roster, m *roster.Member, req *act.Request, asJSON bool) error {
 	problem := judgeChange(r, m, req)
 	if asJSON {
-		v := reviewOf(req, "change")
+		v := reviewOf(req, asks(differences(m, req.Member)))
 		v.Changes = differences(m, req.Member)
 		v.unsigned(unsignedNew(m, req))
 		if problem != nil {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -45,7 +46,7 @@ recovery key (then: cityproof alliance rotate).`,
 
 // review is what is told of a request.
 type review struct {
-	Asks        string       `json:"asks"` // "join", "change", "rotate"
+	Asks        string       `json:"asks"` // "join", "change", "rotate", "move"
 	Member      string       `json:"member"`
 	Fingerprint string       `json:"fingerprint"`
 	Registry    string       `json:"registry"`
@@ -77,23 +78,44 @@ func (a *App) reviewJoining(file string, r *act.Request, asJSON bool) error {
 
 // reviewChange tells what a member's request changes, and which act can grant it.
 func (a *App) reviewChange(file string, in *roster.Roster, m *roster.Member, r *act.Request, asJSON bool) error {
-	v := reviewOf(r, "change")
+	v := reviewOf(r, "")
 	v.Changes = differences(m, r.Member)
+	v.Asks = asks(v.Changes)
 	v.unsigned(unsignedNew(m, r))
-	err, next := judgeChange(in, m, r), "cityproof alliance admit "+file
-	if r.VerifyRotation(m.Member) == nil {
-		v.Asks, next = "rotate", "cityproof alliance rotate "+file
-		if r.Member.Origin() != m.Log().Origin {
-			next = "cityproof alliance move-log " + file
-		}
-	}
 	if !asJSON {
 		a.say("%s (%s) asks for a change:", m.ID(), line(m.Entry.GetName()))
 		a.sayDifferences(v.Changes)
 		a.say("  fingerprint %s", v.Fingerprint)
 	}
-	return a.sayReview(v, err, asJSON, "send it back: it must be written for the entry in force, and signed by the city's officers or its recovery key and by each new key",
-		"All have signed who must. Ask the city by telephone whether the fingerprint is theirs; then: "+next+" --key ACT.key")
+	grants := map[string]string{
+		asksChange: "admit " + file + " --key ACT.key", asksRotate: "rotate " + file + " --key ACT.key", asksMove: "move-log " + file + " --key ROOT.key",
+	}
+	return a.sayReview(v, judgeChange(in, m, r), asJSON, "send it back: it must be written for the entry in force, and signed by the city's officers or its recovery key and by each new key",
+		"All have signed who must. Ask the city by telephone whether the fingerprint is theirs; then: cityproof alliance "+grants[v.Asks])
+}
+
+// What a member's request asks for: each is granted by another act.
+const (
+	asksChange = "change"
+	asksRotate = "rotate"
+	asksMove   = "move"
+)
+
+// rotated are the fields that only a rotation changes.
+var rotated = []string{"log keys", "witness key", "mirror key", "node key", "recovery key"}
+
+// asks tells by what a request changes what it asks for.
+func asks(list []difference) string {
+	kind := asksChange
+	for _, d := range list {
+		switch {
+		case d.Field == "origin":
+			return asksMove
+		case slices.Contains(rotated, d.Field):
+			kind = asksRotate
+		}
+	}
+	return kind
 }
 
 // judgeChange says why a member's request could not be granted, nil if it could.
@@ -104,8 +126,17 @@ func judgeChange(in *roster.Roster, m *roster.Member, r *act.Request) error {
 	if r.Replaces != m.Hash {
 		return errOldEntry
 	}
-	if r.VerifyRotation(m.Member) == nil {
-		return nil
+	list := differences(m, r.Member)
+	switch kind := asks(list); kind {
+	case asksMove:
+		return r.VerifyRotation(m.Member)
+	case asksRotate:
+		for _, d := range list {
+			if !slices.Contains(rotated, d.Field) && d.Field != "TLS key" {
+				return fmt.Errorf("%s can't change together with keys of the node: that is another request", d.Field)
+			}
+		}
+		return r.VerifyRotation(m.Member)
 	}
 	have, want, err := approvals(m, r)
 	if err != nil {
@@ -115,7 +146,7 @@ func judgeChange(in *roster.Roster, m *roster.Member, r *act.Request) error {
 		return fmt.Errorf("the new %s key has not signed", missing[0].Role)
 	}
 	if have < want {
-		return fmt.Errorf("%d of %d officers of %s have signed, and its recovery key has not", have, want, m.ID())
+		return fmt.Errorf("%d of %d officers of %s have signed", have, want, m.ID())
 	}
 	return r.VerifyChange(m.Member, func(raw []byte) bool { return retired(m, raw) })
 }

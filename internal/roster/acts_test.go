@@ -239,6 +239,34 @@ func TestT31ThiefsRotation(t *testing.T) {
 	}
 }
 
+// TestT31RootDoesWhatWasContested: the very keys that act keys asked for, pending or contested, while nobody else may have them.
+func TestT31RootDoesWhatWasContested(t *testing.T) {
+	for _, contested := range []bool{false, true} {
+		w := founded(t)
+		w.do(w.rotation("kr-busan"), byAct...)
+		previous := w.r.Previous()
+		if contested {
+			w.do(&registryv1.Contest{Rotation: previous[:]}, w.city("kr-busan").Keys("tls")...)
+		}
+		thief := w.city("fr-lyon").Change(t, w.registry(), w.r.Member("fr-lyon").Member, func(m *registryv1.Member) {
+			m.NodeKey = alliancetest.Public("kr-busan node 2")
+		}, nil, append(w.city("fr-lyon").Keys("recovery"), w.city("kr-busan").Keys("node 2")...)...)
+		w.void("the new key as another's", &registryv1.RotateKey{Request: thief.Envelope.Format()}, byRoot...)
+		other := w.city("kr-busan").Change(t, w.registry(), w.r.Member("kr-busan").Member, func(m *registryv1.Member) {
+			m.TlsKey = alliancetest.Public("kr-busan node 2")
+		}, nil, w.city("kr-busan").Keys("recovery", "node 2")...)
+		w.void("the new key in another role", &registryv1.RotateKey{Request: other.Envelope.Format()}, byRoot...)
+		w.do(w.rotation("kr-busan"), byRoot...)
+		if string(w.r.Member("kr-busan").Entry.GetNodeKey()) != string(alliancetest.Public("kr-busan node 2")) {
+			t.Error("a rotation by the root did not take effect at once")
+		}
+		back := w.city("kr-busan").Change(t, w.registry(), w.r.Member("kr-busan").Member, func(m *registryv1.Member) {
+			m.NodeKey = alliancetest.Public("kr-busan node")
+		}, nil, w.city("kr-busan").Keys("recovery", "node")...)
+		w.void("back to a key that was in force", &registryv1.RotateKey{Request: back.Envelope.Format()}, byRoot...)
+	}
+}
+
 func TestLogKeysTurnAtAFinalHead(t *testing.T) {
 	w := founded(t)
 	c := w.city("kr-busan")

@@ -76,7 +76,7 @@ func (r *Roster) rotate(a *registryv1.RotateKey, s signers, leaf proof.Hash) err
 		r.turn(p)
 		return nil
 	}
-	r.claimKeys(p.entry)
+	r.askForKeys(p.entry)
 	r.rotations = append(r.rotations, p)
 	return nil
 }

@@ -1,10 +1,14 @@
 package integration_test
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,13 +21,17 @@ import (
 
 	registryv1 "github.com/cityproof/cityproof/api/cityproof/registry/v1"
 	"github.com/cityproof/cityproof/internal/act"
+	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/client"
 	"github.com/cityproof/cityproof/internal/demo"
 	"github.com/cityproof/cityproof/internal/signingkey"
 )
 
 // governed is an alliance with those who decide about it.
-type governed struct{ *members }
+type governed struct {
+	*members
+	moved map[int]string // nodes that are not called like their city
+}
 
 // step is a part of a test that later parts build on.
 func (a *governed) step(t *testing.T, name string, f func(t *testing.T)) {
@@ -130,6 +138,21 @@ func (a *governed) newKey(i int, name, role string) (file, public string) {
 	return file, a.public(file)
 }
 
+// newVKey is newKey of a witness or mirror, with its verifier key.
+func (a *governed) newVKey(i int, name, role string) (file, vkey string) {
+	a.t.Helper()
+	file, public := a.newKey(i, name, role)
+	raw, err := base64.StdEncoding.DecodeString(public)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	k, err := checkpoint.NewVKey(act.Host(a.demo.Nodes[i].Origin)+"/"+role, checkpoint.TypeEd25519Cosignature, raw)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return file, checkpoint.FormatVKey(k)
+}
+
 func (a *governed) public(file string) string {
 	a.t.Helper()
 	return strings.TrimSpace(a.cityproof(0, "keygen", file, "--public"))
@@ -193,7 +216,7 @@ func (a *governed) edit(config, behind, text string) {
 	}
 }
 
-// submit gives an act to the registry's door itself, unjudged, and wants to be refused with these words.
+// refusedAtDoor gives an act to the registry's door itself, unjudged, and wants to be refused with these words.
 func (a *governed) refusedAtDoor(what *registryv1.Act, words string, keys ...string) {
 	a.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -267,31 +290,52 @@ func (a *governed) publishing(i int, key string) (stop func() int) {
 	}
 }
 
+// publish has a city declare something, and waits until it is final, or wants to hear that it is not. It returns the receipt.
+func (a *governed) publish(i, want int, wait time.Duration) string {
+	a.t.Helper()
+	file, err := a.notice(i, 0, "a city")
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	a.cityproof(want, "publish", file, "--node", a.demo.Nodes[i].HTTP, "--key", a.officer(i), "--root", a.demo.Root, "--yes", "--final", "--wait", wait.String())
+	return strings.TrimSuffix(file, ".yaml") + ".receipt"
+}
+
 // declare publishes something with a key, and does not wait until it is final.
 func (a *governed) declare(i, n int, key string) (string, error) {
-	at := a.demo.Nodes[i]
-	dir, err := os.MkdirTemp(a.dir, "load-")
+	file, err := a.notice(i, n, filepath.Base(key))
 	if err != nil {
 		return "", err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "cityproof.yaml"), []byte(workspaceOf(at.Name)), 0o600); err != nil {
-		return "", err
-	}
-	file := filepath.Join(dir, "notice.yaml")
-	if err := os.WriteFile(file, []byte(notice(fmt.Sprintf("Number %d of %s.", n, filepath.Base(key)))), 0o600); err != nil {
-		return "", err
-	}
-	out, err := exec.Command(cityproof, "publish", file, "--node", at.HTTP, "--root", a.demo.Root, "--key", key, "--yes").CombinedOutput()
+	out, err := exec.Command(cityproof, "publish", file, "--node", a.demo.Nodes[i].HTTP, "--root", a.demo.Root, "--key", key, "--yes").CombinedOutput()
 	return string(out), err
 }
 
-func workspaceOf(id string) string {
-	return fmt.Sprintf("city: %s\nlanguage: en\ncountry: %s\naccountable: The city\ncontact: digital@city.example\nstored: city_cloud NL, The city\n", id, strings.ToUpper(id[:2]))
+// notice writes something to declare.
+func (a *governed) notice(i, n int, by string) (file string, err error) {
+	at := a.demo.Nodes[i]
+	dir, err := os.MkdirTemp(a.dir, "notice-")
+	if err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "cityproof.yaml"), []byte(workspaceOf(cmp.Or(a.moved[i], at.Name), at.Role)), 0o600); err != nil {
+		return "", err
+	}
+	file = filepath.Join(dir, "notice.yaml")
+	return file, os.WriteFile(file, []byte(notice(fmt.Sprintf("Number %d of %s.", n, by))), 0o600)
+}
+
+func workspaceOf(id, role string) string {
+	country := strings.ToUpper(id[:2])
+	if role == "secretariat" {
+		country = "CH"
+	}
+	return fmt.Sprintf("city: %s\nlanguage: en\ncountry: %s\naccountable: The city\ncontact: digital@city.example\nstored: city_cloud NL, The city\n", id, country)
 }
 
 // Every act of an alliance, one after another, with the real programs: who decides runs the verbs, the nodes follow.
 func TestEveryActOfAnAlliance(t *testing.T) {
-	a := &governed{newAlliance(t)}
+	a := &governed{members: newAlliance(t), moved: map[int]string{}}
 	a.startAll()
 	const kanaalstad, minato, liar = 1, 2, 3
 
@@ -313,15 +357,14 @@ func TestEveryActOfAnAlliance(t *testing.T) {
 	})
 
 	a.step(t, "an act is signed by one after another, on files", func(t *testing.T) {
-		auditor, public := a.newKey(0, "auditor", "node")
-		_ = auditor
+		_, public := a.newKey(0, "auditor", "node")
 		file := filepath.Join(t.TempDir(), "accredit.act.json")
 		a.says(a.decides(0, []string{a.holder("act-3")}, "accredit", "An auditor", public, "--out", file), "signed by 1", "alliance sign", "alliance submit")
 		a.says(a.cityproof(1, "alliance", "submit", file, "--root", a.demo.Root), "1 act keys signed, want 2")
 		a.says(a.cityproof(0, "alliance", "sign", file, "--key", a.holder("act-1")), "It has 2 signatures")
 		a.says(a.cityproof(0, "alliance", "submit", file, "--root", a.demo.Root), "In the registry: entry", "accredit")
 		a.says(a.cityproof(1, "alliance", "submit", file, "--root", a.demo.Root), "does not follow the last effective act") // T-10
-		a.says(a.acts(1, "accredit", "Another", public), "was used before")                                               // T-06
+		a.says(a.acts(1, "accredit", "Another", public), "was used before")                                                 // T-06
 		a.acts(0, "accredit", "An auditor", public, "--end")
 		bundle := filepath.Join(t.TempDir(), "rules.json")
 		if err := os.WriteFile(bundle, []byte("{}"), 0o600); err != nil {
@@ -340,11 +383,8 @@ func TestEveryActOfAnAlliance(t *testing.T) {
 		a.says(a.cityproof(0, "key", "approve", file, "--key", a.officer(kanaalstad), "--yes", "--root", a.demo.Root), "1 of 1 officers", "alliance admit")
 		a.says(a.cityproof(0, "alliance", "review", file, "--root", a.demo.Root), "officer-2", "All have signed who must")
 		a.says(a.acts(0, "admit", file), "In the registry: entry", "update")
-		var out string
-		defer func() { t.Log(out) }()
 		a.until("the node counts the new officer's key", func() bool {
-			var err error
-			out, err = a.declare(kanaalstad, 0, two)
+			_, err := a.declare(kanaalstad, 0, two)
 			return err == nil
 		})
 		a.cityproof(0, "key", "doctor", "--key", two, "--key", a.recovery(kanaalstad), "--root", a.demo.Root)
@@ -366,4 +406,203 @@ func TestEveryActOfAnAlliance(t *testing.T) {
 		a.cityproof(0, "verify", "--root", a.demo.Root, a.publish(kanaalstad, 0, 30*time.Second))
 		a.says(a.cityproof(1, "key", "doctor", "--key", two, "--without-recovery", "--root", a.demo.Root), "is retired")
 	})
+	var newcomer int
+	a.step(t, "a city joins while the alliance runs, and follows", func(t *testing.T) {
+		newcomer = a.newNode("ke-mwambao", "ke-mwambao", "mwambao.example")
+		n := a.demo.Nodes[newcomer]
+		join := filepath.Join(t.TempDir(), "ke-mwambao.join.json")
+		a.start(newcomer)
+		a.says(a.cityproof(0, "join-request", "--config", n.Config, "--root", a.demo.Root, "--name", "Mwambao", "--http", n.HTTP, "--grpc", n.GRPC,
+			"--key", a.officer(newcomer), "--recovery", a.public(a.recovery(newcomer)), "--out", join), "still have to sign", "recovery key")
+		a.says(a.cityproof(1, "alliance", "review", join), "NOT SIGNED by its recovery key", "join-request sign")
+		a.says(a.acts(1, "admit", join), "not signed as it must be")
+		a.says(a.cityproof(0, "join-request", "sign", join, "--key", a.recovery(newcomer)), "Every key has signed")
+		a.says(a.cityproof(0, "alliance", "review", join), "Every key has signed", "fingerprint")
+		a.says(a.acts(0, "admit", join), "In the registry: entry", "admit")
+		a.says(a.acts(1, "admit", join), "is a member already")
+		a.kill(newcomer)
+		a.edit(n.Config, "  - city: ke-mwambao\n", "    root: "+a.demo.Root+"\n")
+		a.start(newcomer)
+		if m := a.member("ke-mwambao"); m.Status != "ACTIVE" || len(m.Committee) != 0 {
+			t.Errorf("before an epoch: %+v", m)
+		}
+		a.publish(newcomer, 3, time.Second) // in its log, and nobody is drawn to witness it yet
+	})
+
+	a.step(t, "who was caught is suspended by the proof, without one only by the root keys", func(t *testing.T) {
+		proofs, err := filepath.Glob(filepath.Join(a.dir, "*.evidence"))
+		if err != nil || len(proofs) != 1 {
+			t.Fatalf("the proofs of the demo: %v %v", proofs, err)
+		}
+		a.says(a.acts(1, "suspend", "nl-kanaalstad", "--evidence", proofs[0]), "evidence against nl-kanaalstad")
+		a.acts(0, "suspend", "ca-riviere", "--evidence", proofs[0])
+		if m := a.member("ca-riviere"); m.Status != "SUSPENDED" {
+			t.Errorf("suspended: %+v", m)
+		}
+		a.acts(0, "reinstate", "ca-riviere")
+		a.roots(0, "suspend", "ca-riviere", "--reason", "it does not answer")
+		a.says(a.acts(0, "reinstate", "ca-riviere"), "It has no effect yet", "root keys signed, want 2")
+		a.roots(0, "reinstate", "ca-riviere")
+		if m := a.member("ca-riviere"); m.Status != "ACTIVE" {
+			t.Errorf("reinstated: %+v", m)
+		}
+	})
+
+	a.step(t, "T-31: a contested rotation takes no effect", func(t *testing.T) {
+		file, public := a.newKey(minato, "witness-thief", "witness")
+		request := filepath.Join(t.TempDir(), "change.json")
+		a.says(a.cityproof(0, "change-request", "--city", "jp-minato", "--new", file, "--key", a.officer(minato), "--out", request, "--root", a.demo.Root), "may not sign here")
+		a.says(a.cityproof(1, "alliance", "review", request, "--root", a.demo.Root), "witness key")
+		a.says(a.acts(1, "rotate", request), "may not sign here")
+		a.says(a.acts(1, "admit", request), "can't change witness_vkey")
+		a.cityproof(0, "change-request", "--city", "jp-minato", "--new", file, "--key", a.recovery(minato), "--out", request, "--root", a.demo.Root)
+		a.says(a.cityproof(0, "alliance", "review", request, "--root", a.demo.Root), "witness key", "cityproof alliance rotate")
+		a.acts(0, "rotate", request)
+		s := a.status()
+		if len(s.Rotations) != 1 || s.Rotations[0].Member != "jp-minato" {
+			t.Fatalf("pending rotations: %+v", s.Rotations)
+		}
+		a.decides(1, []string{a.officer(kanaalstad)}, "contest", s.Rotations[0].Leaf)
+		a.decides(0, []string{a.officer(minato)}, "contest", s.Rotations[0].Leaf)
+		a.says(a.decides(1, []string{a.officer(minato)}, "contest", s.Rotations[0].Leaf), "not signed by those who have a say in it")
+		if s := a.status(); len(s.Rotations) != 0 {
+			t.Errorf("after the contest: %+v", s.Rotations)
+		}
+		if strings.Contains(a.cityproof(0, "alliance", "roster", "--policy", "nl-kanaalstad", "--root", a.demo.Root), public) {
+			t.Error("the contested key is a witness")
+		}
+		a.roots(0, "rotate", request) // contested or not: the root keys say that it is the city's wish
+		a.says(a.roots(1, "rotate", request), "replaces another entry")
+	})
+
+	a.step(t, "a witness and a mirror get new keys while publishing goes on, and count from the next epoch", func(t *testing.T) {
+		stop := a.publishing(kanaalstad, a.officer(kanaalstad))
+		witness, newWitness := a.newVKey(minato, "witness-3", "witness")
+		mirror, newMirror := a.newVKey(minato, "mirror-2", "mirror")
+		request := filepath.Join(t.TempDir(), "change.json")
+		a.cityproof(0, "change-request", "--city", "jp-minato", "--new", witness, "--new", mirror, "--key", a.recovery(minato), "--out", request, "--root", a.demo.Root)
+		a.roots(0, "rotate", request)
+		a.kill(minato)
+		for name, file := range map[string]string{"witness.key": witness, "mirror.key": mirror} {
+			if err := os.Rename(file, filepath.Join(a.folder(minato), "node", "keys", name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		a.start(minato)
+		a.until("the next epoch can be drawn", func() bool { return a.status().EpochDue })
+		a.says(a.acts(0, "epoch"), "In the registry: entry", "epoch")
+		if s := a.status(); s.Epoch != 1 {
+			t.Errorf("epoch %d, want 1", s.Epoch)
+		}
+		for _, i := range []int{0, kanaalstad, minato, newcomer} {
+			a.publish(i, 0, 30*time.Second)
+		}
+		if n := stop(); n == 0 {
+			t.Error("nothing was published meanwhile")
+		}
+		if m := a.member("ke-mwambao"); len(m.Committee) != 4 {
+			t.Errorf("the newcomer's committee: %+v", m)
+		}
+		a.until("jp-minato cosigns with its new keys", func() bool {
+			return a.cosigns(minato, "witness", newWitness, kanaalstad) && a.cosigns(minato, "mirror", newMirror, kanaalstad)
+		})
+	})
+
+	a.step(t, "a log is frozen at its final head, as its witnesses have it while its node is off", func(t *testing.T) {
+		a.publish(newcomer, 0, 30*time.Second)
+		a.kill(newcomer)
+		a.acts(0, "freeze", "ke-mwambao", "--reason", "the machine was stolen")
+		a.says(a.acts(1, "freeze", "ke-mwambao"), "the log has ended already")
+		a.start(newcomer)
+		a.until("the node of a frozen log takes no more", func() bool {
+			out, err := a.declare(newcomer, 1, a.officer(newcomer))
+			return err != nil && strings.Contains(out, "the alliance's registry ended this log")
+		})
+	})
+
+	a.step(t, "a member moves to another log, though its old node is dead", func(t *testing.T) {
+		a.kill(newcomer)
+		next := a.newNode("ke-mwambao-2", "ke-mwambao", "new.mwambao.example")
+		a.start(next)
+		request := filepath.Join(t.TempDir(), "move.json")
+		n := a.demo.Nodes[next]
+		a.cityproof(0, "change-request", "--city", "ke-mwambao", "--move-to", n.Config, "--http", n.HTTP, "--grpc", n.GRPC, "--key", a.recovery(newcomer), "--out", request, "--root", a.demo.Root)
+		a.says(a.cityproof(0, "alliance", "review", request, "--root", a.demo.Root), "new.mwambao.example/log", "alliance move-log")
+		a.says(a.acts(0, "move-log", request), "It has no effect yet", "root keys signed, want 2")
+		a.roots(0, "move-log", request)
+		a.kill(next)
+		a.edit(n.Config, "  - city: ke-mwambao\n", "    root: "+a.demo.Root+"\n")
+		a.start(next)
+		if err := os.Rename(a.officer(newcomer), filepath.Join(a.dir, "ke-mwambao-2", "officer-1.key")); err != nil {
+			t.Fatal(err)
+		}
+		a.moved[next] = "ke-mwambao"
+		newcomer = next
+		a.publish(newcomer, 0, 30*time.Second)
+	})
+
+	a.step(t, "T-11: version 2 of the root is signed by old holders and new, and who was dropped decides no more", func(t *testing.T) {
+		dir := t.TempDir()
+		next := filepath.Join(dir, "root-2.json")
+		for _, role := range []string{"root", "act"} {
+			a.cityproof(0, "keygen", a.holder(role+"-4"), "--role", role, "--plain")
+		}
+		a.says(a.cityproof(0, "alliance", "renew", a.demo.Root, "--drop-root-key", a.public(a.holder("root-1")), "--add-root-key", a.public(a.holder("root-4")),
+			"--drop-act-key", a.public(a.holder("act-3")), "--add-act-key", a.public(a.holder("act-4")), "--out", next), "version 2", "0 keys of the version before, 2 wanted")
+		a.cityproof(0, "alliance", "sign", next, "--previous", a.demo.Root, "--key", a.holder("root-1"))
+		a.says(a.cityproof(1, "alliance", "sign", next, "--previous", a.demo.Root, "--key", a.holder("act-1")), "no root key")
+		a.cityproof(0, "alliance", "sign", next, "--previous", a.demo.Root, "--key", a.holder("root-2"))
+		a.says(a.acts(1, "root", next), "version 2 by its own keys")
+		a.says(a.cityproof(0, "alliance", "sign", next, "--previous", a.demo.Root, "--key", a.holder("root-4")), "It is signed")
+		a.acts(0, "root", next)
+		if s := a.status(); s.RootVersion != 2 {
+			t.Errorf("root version %d, want 2", s.RootVersion)
+		}
+		a.says(a.acts(1, "root", next), "version 2 follows version 2")
+		_, auditor := a.newKey(0, "auditor-2", "node")
+		a.decides(1, []string{a.holder("act-3"), a.holder("act-1")}, "accredit", "Another", auditor)
+		a.decides(1, []string{a.holder("root-1"), a.holder("root-2")}, "accredit", "Another", auditor)
+		a.decides(0, []string{a.holder("act-4"), a.holder("act-1")}, "accredit", "Another", auditor)
+		a.decides(0, []string{a.holder("root-4"), a.holder("root-2")}, "accredit", "Another", auditor, "--end")
+		a.publish(kanaalstad, 0, 30*time.Second)
+	})
+
+	a.step(t, "a city leaves by its own officers' word", func(t *testing.T) {
+		a.decides(1, []string{a.recovery(newcomer)}, "leave", "ke-mwambao")
+		a.decides(0, []string{a.officer(newcomer)}, "leave", "ke-mwambao")
+		if m := a.member("ke-mwambao"); m.Status != "LEFT" {
+			t.Errorf("after it left: %+v", m)
+		}
+		a.until("the node of a city that left takes no more", func() bool {
+			out, err := a.declare(newcomer, 1, a.officer(newcomer))
+			return err != nil && strings.Contains(out, "has left the alliance")
+		})
+		a.says(a.acts(1, "suspend", "ke-mwambao"), "is no member")
+	})
+
+	a.step(t, "the whole is true: no act is void, and every log replays", func(t *testing.T) {
+		if s := a.status(); len(s.VoidActs) != 0 {
+			t.Errorf("void acts: %+v", s.VoidActs)
+		}
+		a.publish(kanaalstad, 0, 30*time.Second)
+		if out := a.cityproof(0, "audit", "--root", a.demo.Root, "xx-secretariat", "nl-kanaalstad", "jp-minato"); strings.Count(out, "TRUE ") != 3 {
+			t.Errorf("the audit:\n%s", out)
+		}
+	})
+}
+
+// cosigns reports whether a node's witness or mirror shows a log's newest head with a cosignature by this key.
+func (a *governed) cosigns(by int, role, vkey string, log int) bool {
+	a.t.Helper()
+	v, err := checkpoint.ParseVerifier(vkey)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	own, err := checkpoint.ParseVerifier(a.demo.Nodes[log].LogVKey)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	_, note := call(a.t.(*testing.T), http.MethodGet, fmt.Sprintf("%s/%s/%x/checkpoint", a.demo.Nodes[by].HTTP, role, sha256.Sum256([]byte(a.demo.Nodes[log].Origin))), nil)
+	seen, err := checkpoint.Verify([]byte(note), []*checkpoint.Verifier{own}, []*checkpoint.Verifier{v})
+	return err == nil && len(seen.Cosignatures) == 1
 }

@@ -34,6 +34,10 @@ type Options struct {
 	// Acts says that the log is a registry, whose acts somebody else judges (package
 	// registry): they are counted here and not called unknown.
 	Acts bool
+	// Late says that publishers' keys end by an alliance's registry, at heads of which the
+	// log's node learns a little later: what it took meanwhile by such a key counts for
+	// nothing, and is listed, and is no fault of the log.
+	Late bool
 	// Progress is told, in order, how many leaves are done. Called from one
 	// goroutine, once for each bundle of leaves.
 	Progress func(done, total uint64)

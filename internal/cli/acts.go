@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -18,7 +17,6 @@ import (
 	"github.com/cityproof/cityproof/internal/client"
 	"github.com/cityproof/cityproof/internal/entry"
 	"github.com/cityproof/cityproof/internal/root"
-	"github.com/cityproof/cityproof/internal/roster"
 )
 
 // deciding makes the verb of an act. build says what the act does, of the verb's arguments.
@@ -160,14 +158,15 @@ func (a *App) allianceMoveLog() *cobra.Command {
 			if err != nil {
 				return "", nil, nil, err
 			}
-			note, err := a.finalNote(cmd, d, r.Member.ID())
+			in, m, err := a.memberOf(cmd.Context(), d, r.Member.ID())
 			if err != nil {
 				return "", nil, nil, err
 			}
-			head, err := headOf(note)
+			head, err := a.lastHead(cmd.Context(), in, m)
 			if err != nil {
 				return "", nil, nil, err
 			}
+			a.say("%s ends at size %d.", head.Origin, head.Size)
 			what := &registryv1.MoveLog{OldOrigin: &head.Origin, Size: &head.Size, Root: head.Root[:], Request: b}
 			return "move-" + r.Member.ID(), &registryv1.Act{Act: &registryv1.Act_MoveLog{MoveLog: what}}, nil, nil
 		})
@@ -252,18 +251,6 @@ func (a *App) finalNote(cmd *cobra.Command, d *decision, id string) ([]byte, err
 		return nil, usage(fmt.Errorf("%s is no member", id), "cityproof alliance roster lists the members")
 	}
 	return a.finalNoteOf(cmd.Context(), st.Roster, m)
-}
-
-// finalNoteOf is finalNote in a registry that was replayed.
-func (a *App) finalNoteOf(ctx context.Context, r *roster.Roster, m *roster.Member) ([]byte, error) {
-	note, err := fetchFinal(ctx, m.Entry.GetHttp())
-	if err != nil {
-		return nil, unknown(fmt.Errorf("the final head of %s: %w", m.ID(), err), "its node must answer: this verb needs the note of a final head")
-	}
-	if _, err := r.Final(m, note); err != nil {
-		return nil, refused(fmt.Errorf("the final head of %s: %w", m.ID(), err), "its node must have its newest head cosigned first")
-	}
-	return note, nil
 }
 
 // errNotFinalYet is for a log without a final head.

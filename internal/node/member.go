@@ -92,7 +92,7 @@ func openMember(ctx context.Context, cfg config.Member, whole *config.Config, lo
 		Publisher: m.publisher,
 		Quota:     ledger.Quota{StatementsPerHour: whole.Limits.StatementsPerHour, BytesPerDay: whole.Limits.BytesPerDay},
 		Now:       time.Now,
-		Damaged:   m.damages.Reason,
+		Damaged:   m.takesNothing,
 		OnPublish: m.news,
 		Logger:    logger,
 	})

@@ -12,11 +12,20 @@ import (
 // readAnchor reads an entry that is no envelope: a note of an earlier head, signed by the log itself. Whose cosignatures it
 // has, and whether they are enough, is not looked at: a trust file names no witnesses.
 func (a *auditor) readAnchor(b []byte) (*checkpoint.Checkpoint, error) {
-	if _, err := checkpoint.ParseNote(b); err != nil {
+	n, err := checkpoint.ParseNote(b)
+	if err != nil {
 		return nil, fmt.Errorf("neither an envelope nor an anchor: %w", err)
 	}
+	head, err := checkpoint.ParseCheckpoint(n.Text)
+	if err != nil {
+		return nil, fmt.Errorf("an anchor of no checkpoint: %w", err)
+	}
+	keys, err := a.opts.LogKeys(head.Size)
+	if err != nil {
+		return nil, fmt.Errorf("an anchor: %w", err)
+	}
 	var first []*checkpoint.Verifier
-	for _, k := range a.opts.Trust.Log {
+	for _, k := range keys {
 		if k.Key().Type == checkpoint.TypeEd25519 {
 			first = append(first, k)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/client"
 	"github.com/cityproof/cityproof/internal/receipt"
 )
@@ -34,6 +35,9 @@ type Options struct {
 	// Acts says that the log is a registry, whose acts somebody else judges (package
 	// registry): they are counted here and not called unknown.
 	Acts bool
+	// LogKeys are the keys of the log at a size, for logs whose keys were replaced: the
+	// anchors in it are by those of their time. Default: those of Trust at any size.
+	LogKeys func(size uint64) ([]*checkpoint.Verifier, error)
 	// Late says that publishers' keys end by an alliance's registry, at heads of which the
 	// log's node learns a little later: what it took meanwhile by such a key counts for
 	// nothing, and is listed, and is no fault of the log.
@@ -53,6 +57,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.Fetches == 0 {
 		o.Fetches = 32
+	}
+	if o.LogKeys == nil {
+		o.LogKeys = func(uint64) ([]*checkpoint.Verifier, error) { return o.Trust.Log, nil }
 	}
 	if o.Progress == nil {
 		o.Progress = func(uint64, uint64) {}

@@ -121,7 +121,11 @@ func (a *App) auditMember(ctx context.Context, v *auditor, r *roster.Roster, m *
 		return out, err
 	}
 	places := memberPlaces(r, m)
-	opts := audit.Options{Trust: trust, City: m.ID(), WithoutBodies: v.noBodies, Late: true, Acts: m.Log().Origin == r.Root().Terms.Registry.Origin}
+	origin := m.Log().Origin
+	opts := audit.Options{
+		Trust: trust, City: m.ID(), WithoutBodies: v.noBodies, Late: true, Acts: origin == r.Root().Terms.Registry.Origin,
+		LogKeys: func(size uint64) ([]*checkpoint.Verifier, error) { return r.LogKeys(origin, size) },
+	}
 	for _, url := range places {
 		web, err := client.NewWeb(url, client.HTTPOptions{Tries: 1})
 		if err != nil {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/proto"
 
 	registryv1 "github.com/cityproof/cityproof/api/cityproof/registry/v1"
 	"github.com/cityproof/cityproof/internal/act"
@@ -99,6 +101,9 @@ func (a *App) writeChange(ctx context.Context, c *changing) error {
 			return err
 		}
 		signers = append(signers, more...)
+		if rotates(m, entry) {
+			entry.Publishers = proto.CloneOf(m.Entry).Publishers // a rotation leaves them as they are, the retired too
+		}
 		if len(logKeys) > 0 {
 			if note, err = a.possession(ctx, r, m, logKeys); err != nil {
 				return err
@@ -117,6 +122,12 @@ func (a *App) writeChange(ctx context.Context, c *changing) error {
 		return err
 	}
 	return a.sayChange(out, r, m, req, c.asJSON)
+}
+
+// rotates reports whether an entry changes a key that only a rotation changes.
+func rotates(m *roster.Member, e *registryv1.Member) bool {
+	return !slices.Equal(m.Entry.GetLogVkeys(), e.GetLogVkeys()) || m.Entry.GetWitnessVkey() != e.GetWitnessVkey() || m.Entry.GetMirrorVkey() != e.GetMirrorVkey() ||
+		!bytes.Equal(m.Entry.GetNodeKey(), e.GetNodeKey()) || !bytes.Equal(m.Entry.GetRecoveryKey(), e.GetRecoveryKey())
 }
 
 // sayChange tells what a request changes, and what it still needs.

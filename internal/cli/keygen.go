@@ -14,7 +14,7 @@ import (
 )
 
 func (a *App) keygen() *cobra.Command {
-	var role, label, passphraseFile string
+	var role, label, algorithm, passphraseFile string
 	var plain, public bool
 	cmd := &cobra.Command{
 		Use:   "keygen FILE",
@@ -25,8 +25,9 @@ shared. With --public and an existing file, only its public half is printed.`,
 		Example: "  cityproof keygen officer-2.key --label officer-2",
 		Args:    cobra.ExactArgs(1),
 	}
-	cmd.Flags().StringVar(&role, "role", "publisher", "publisher, recovery, act or root; a node makes its own witness, mirror, node and tls keys")
+	cmd.Flags().StringVar(&role, "role", "publisher", "publisher, recovery, act or root; or one that replaces a node's own: log, witness, mirror, node, tls")
 	cmd.Flags().StringVar(&label, "label", "", "name of the office, never of a person (default: the file's name)")
+	cmd.Flags().StringVar(&algorithm, "algorithm", string(signingkey.Ed25519), "ed25519, or ml-dsa-44 for the second key of a log")
 	cmd.Flags().BoolVar(&plain, "plain", false, "do not encrypt the file")
 	cmd.Flags().BoolVar(&public, "public", false, "print only the public key")
 	cmd.Flags().StringVar(&passphraseFile, "passphrase-file", "", "read the passphrase from this `file`")
@@ -46,7 +47,7 @@ shared. With --public and an existing file, only its public half is printed.`,
 		if label == "" {
 			label = labelFrom(path)
 		}
-		key, err := signingkey.Generate(signingkey.Role(role), label, signingkey.Ed25519)
+		key, err := signingkey.Generate(signingkey.Role(role), label, signingkey.Algorithm(algorithm))
 		if err != nil {
 			return usage(err, "for example: cityproof keygen officer-2.key --label officer-2")
 		}

@@ -74,6 +74,9 @@ func (a *alliance) step(ctx context.Context) error {
 	if own == nil {
 		return fmt.Errorf("%s is not in the roster yet", a.member.cfg.City)
 	}
+	if turned, err := a.turnKeys(ctx, own); turned || err != nil {
+		return err
+	}
 	if len(r.Committee(own.ID())) == 0 {
 		return a.anchorUnwitnessed(ctx, p)
 	}
@@ -89,6 +92,38 @@ func (a *alliance) step(ctx context.Context) error {
 		return nil
 	}
 	return a.anchor(ctx)
+}
+
+// turnKeys lets the log's next keys sign once the registry says that they do. Where the newest head is the last one of the old
+// keys, an anchor makes the first of the new ones: else a log in which nothing is published would have no head to show.
+func (a *alliance) turnKeys(ctx context.Context, own *roster.Member) (turned bool, err error) {
+	log := a.member.ledger
+	in := own.Log().Keys[len(own.Log().Keys)-1]
+	want := []string{checkpoint.FormatVKey(in.Keys[0]), checkpoint.FormatVKey(in.Keys[1])}
+	switch {
+	case slices.Equal(want, log.VKeys()):
+		return false, nil
+	case !slices.Equal(want, log.NextVKeys()):
+		return false, fmt.Errorf("the registry says that this log is signed with other keys than this node has: %q", want)
+	}
+	again := log.Published().Checkpoint.Size >= in.From
+	if err := log.TurnKeys(again); err != nil {
+		return false, err
+	}
+	a.logger.Info("the log is signed with its new keys", slog.Uint64("from_size", in.From))
+	f := log.Final()
+	if again || f == nil {
+		return true, nil
+	}
+	n, err := checkpoint.ParseNote(f.Note)
+	if err != nil {
+		return true, err
+	}
+	entry, err := anchorOf(n, a.member.origin)
+	if err != nil {
+		return true, err
+	}
+	return true, a.append(ctx, entry)
 }
 
 // collect makes the collector for the committee of the roster.

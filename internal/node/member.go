@@ -67,7 +67,11 @@ func openMember(ctx context.Context, cfg config.Member, whole *config.Config, lo
 	if err != nil {
 		return m, err
 	}
-	if m.trust, err = openTrust(cfg.Trust, m.origin, signer.VKeys()); err != nil {
+	vkeys, err := memberVKeys(cfg)
+	if err != nil {
+		return m, err
+	}
+	if m.trust, err = openTrust(cfg.Trust, m.origin, vkeys...); err != nil {
 		return m, err
 	}
 	if err = m.openAlliance(whole, logger); err != nil {
@@ -144,7 +148,28 @@ func (m *member) openSigner() (*signingkey.LogSigner, error) {
 		}
 		return nil, err
 	}
-	return signingkey.NewLogSigner(m.origin, ed, pq, m.state)
+	nextEd, nextPQ, err := readNextLogKeys(m.cfg.Keys)
+	if err != nil {
+		return nil, err
+	}
+	if nextEd == nil {
+		return signingkey.NewLogSigner(m.origin, ed, pq, m.state)
+	}
+	return signingkey.NewTurningLogSigner(m.origin, ed, pq, nextEd, nextPQ, m.state)
+}
+
+// readNextLogKeys reads the keys that will take the place of the log's; nil where there are none.
+func readNextLogKeys(keys config.Keys) (ed, pq *signingkey.Key, err error) {
+	if keys.NextLogEd25519 == "" && keys.NextLogMLDSA44 == "" {
+		return nil, nil, nil
+	}
+	if ed, err = signingkey.ReadFile(keys.NextLogEd25519, passphrase(keys)); err == nil {
+		pq, err = signingkey.ReadFile(keys.NextLogMLDSA44, passphrase(keys))
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("the log's next keys: %w", err)
+	}
+	return ed, pq, nil
 }
 
 // passphrase answers for all key files of a member.

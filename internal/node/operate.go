@@ -38,12 +38,12 @@ func checkMember(m config.Member) error {
 	if err != nil {
 		return err
 	}
-	_, err = openTrust(m.Trust, origin, vkeys)
+	_, err = openTrust(m.Trust, origin, vkeys...)
 	return err
 }
 
-// memberVKeys derives the log's vkeys from its key files.
-func memberVKeys(m config.Member) ([]string, error) {
+// memberVKeys derives the log's vkeys from its key files: of those that sign, and of the next ones where there are some.
+func memberVKeys(m config.Member) ([][]string, error) {
 	origin, err := m.Origin()
 	if err != nil {
 		return nil, err
@@ -52,7 +52,18 @@ func memberVKeys(m config.Member) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var vkeys []string
+	now, err := logVKeys(origin, ed, pq)
+	if err != nil {
+		return nil, err
+	}
+	if ed, pq, err = readNextLogKeys(m.Keys); err != nil || ed == nil {
+		return [][]string{now}, err
+	}
+	next, err := logVKeys(origin, ed, pq)
+	return [][]string{now, next}, err
+}
+
+func logVKeys(origin string, ed, pq *signingkey.Key) (vkeys []string, err error) {
 	for _, k := range []struct {
 		key *signingkey.Key
 		typ checkpoint.KeyType
@@ -77,10 +88,11 @@ type KeyInfo struct {
 // Keys lists the keys of a member, what each is for, and what to do when it is
 // lost or stolen.
 func Keys(m config.Member) ([]KeyInfo, error) {
-	vkeys, err := memberVKeys(m)
+	all, err := memberVKeys(m)
 	if err != nil {
 		return nil, err
 	}
+	vkeys := all[0]
 	const ifLost = "Lost: put it back from its safe copy; without one this log can never be signed again and the city must begin another. " +
 		"Stolen: stop the node and tell everybody who reads this log; a thief can sign a second history, and whoever sees both can prove it."
 	keys := []KeyInfo{

@@ -407,6 +407,29 @@ func TestMoveLogAfterLostKeys(t *testing.T) {
 	}
 }
 
+// T-13: an officer who was retired does not come back with another log.
+func TestT13MoveLogBringsNoRetiredOfficerBack(t *testing.T) {
+	w := founded(t)
+	c := w.city("kr-busan")
+	w.do(&registryv1.RevokeKey{Member: &c.ID, Key: alliancetest.Public("kr-busan officer-2"), FinalNote: w.finalNote("kr-busan", 60)}, c.Keys("officer-1")...)
+	moved := alliancetest.NewCity(t, "kr-busan2")
+	request := func(edit func(*registryv1.Member)) []byte {
+		return c.Change(t, w.registry(), w.r.Member("kr-busan").Member, func(m *registryv1.Member) {
+			m.Origin = &moved.Origin
+			m.LogVkeys, m.WitnessVkey, m.MirrorVkey = moved.Entry.LogVkeys, moved.Entry.WitnessVkey, moved.Entry.MirrorVkey
+			edit(m)
+		}, moved.Note(t, 0, logproof.EmptyRoot(), w.now), append(c.Keys("recovery"), moved.Keys("log", "witness", "mirror")...)...).Envelope.Format()
+	}
+	root := rootOf("kr-busan", 70)
+	move := &registryv1.MoveLog{OldOrigin: &c.Origin, Size: proto.Uint64(70), Root: root[:], Request: request(func(*registryv1.Member) {})}
+	w.void("with the officer who was retired", move, byRoot...)
+	move.Request = request(func(m *registryv1.Member) { m.Publishers = m.Publishers[:1] })
+	w.do(move, byRoot...)
+	if w.r.Member("kr-busan").MayPublish(alliancetest.Public("kr-busan officer-2"), 0) {
+		t.Error("a retired officer publishes in the new log")
+	}
+}
+
 func TestRootRotationInTheRegistry(t *testing.T) {
 	w := founded(t)
 	first := w.r.Root()

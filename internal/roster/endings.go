@@ -231,6 +231,11 @@ func (r *Roster) move(a *registryv1.MoveLog, s signers) error {
 	if err := r.checkNewKeys(req.Member, m.Member); err != nil {
 		return err
 	}
+	for _, p := range req.Member.Entry.GetPublishers() {
+		if m.revoked(p.GetKey()) {
+			return fmt.Errorf("the publisher %s was revoked", p.GetLabel())
+		}
+	}
 	end := Pin{a.GetSize(), proof.Hash(a.GetRoot())}
 	if pin, ok := r.epoch.Pin(m.Log().Origin); ok && (end.Size < pin.Size || end.Size == pin.Size && end.Root != pin.Root) {
 		return fmt.Errorf("size %d is below the pin, %d, or has another root", end.Size, pin.Size)

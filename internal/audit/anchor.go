@@ -10,31 +10,42 @@ import (
 )
 
 // readAnchor reads an entry that is no envelope: a note of an earlier head, signed by the log itself. Whose cosignatures it
-// has, and whether they are enough, is not looked at: a trust file names no witnesses.
-func (a *auditor) readAnchor(b []byte) (*checkpoint.Checkpoint, error) {
+// has, and whether they are enough, is not looked at: a trust file names no witnesses. late says that keys signed it which had
+// ended below its size.
+func (a *auditor) readAnchor(b []byte) (head *checkpoint.Checkpoint, late bool, err error) {
 	n, err := checkpoint.ParseNote(b)
 	if err != nil {
-		return nil, fmt.Errorf("neither an envelope nor an anchor: %w", err)
+		return nil, false, fmt.Errorf("neither an envelope nor an anchor: %w", err)
 	}
-	head, err := checkpoint.ParseCheckpoint(n.Text)
+	c, err := checkpoint.ParseCheckpoint(n.Text)
 	if err != nil {
-		return nil, fmt.Errorf("an anchor of no checkpoint: %w", err)
+		return nil, false, fmt.Errorf("an anchor of no checkpoint: %w", err)
 	}
-	keys, err := a.opts.LogKeys(head.Size)
-	if err != nil {
-		return nil, fmt.Errorf("an anchor: %w", err)
+	keys, err := a.opts.LogKeys(c.Size)
+	if err == nil {
+		_, err = checkpoint.Verify(b, firstKey(keys), nil)
 	}
-	var first []*checkpoint.Verifier
+	if err == nil {
+		return &c, false, nil
+	}
+	if a.opts.Late && a.opts.EndedLogKeys != nil {
+		for _, keys := range a.opts.EndedLogKeys(c.Size) {
+			if _, err := checkpoint.Verify(b, firstKey(keys), nil); err == nil {
+				return &c, true, nil
+			}
+		}
+	}
+	return nil, false, fmt.Errorf("an anchor that does not verify: %w", err)
+}
+
+// firstKey is a log's Ed25519 key: an anchor has no line by the other.
+func firstKey(keys []*checkpoint.Verifier) (first []*checkpoint.Verifier) {
 	for _, k := range keys {
 		if k.Key().Type == checkpoint.TypeEd25519 {
 			first = append(first, k)
 		}
 	}
-	v, err := checkpoint.Verify(b, first, nil)
-	if err != nil {
-		return nil, fmt.Errorf("an anchor that does not verify: %w", err)
-	}
-	return &v.Checkpoint, nil
+	return first
 }
 
 // trail remembers enough of the tree to tell its root at any size since the last anchor: the tree at the beginning of each
@@ -89,6 +100,10 @@ func (f *follower) anchor(st *step) {
 	why := ""
 	if f.gap {
 		f.report.Unfollowed++
+		return
+	}
+	if st.late {
+		f.report.late(st.index, fmt.Sprintf("an anchor of size %d", st.anchor.Size))
 		return
 	}
 	root, ok := f.trail.root(st.anchor.Size)

@@ -38,9 +38,11 @@ type Options struct {
 	// LogKeys are the keys of the log at a size, for logs whose keys were replaced: the
 	// anchors in it are by those of their time. Default: those of Trust at any size.
 	LogKeys func(size uint64) ([]*checkpoint.Verifier, error)
-	// Late says that publishers' keys end by an alliance's registry, at heads of which the
-	// log's node learns a little later: what it took meanwhile by such a key counts for
-	// nothing, and is listed, and is no fault of the log.
+	// EndedLogKeys are the keys of the log that ended below a size; only with Late.
+	EndedLogKeys func(size uint64) [][]*checkpoint.Verifier
+	// Late says that keys end by an alliance's registry, at heads of which the log's node
+	// learns a little later: what it took meanwhile by such a key, of an officer or of its
+	// own, counts for nothing, and is listed, and is no fault of the log.
 	Late bool
 	// Progress is told, in order, how many leaves are done. Called from one
 	// goroutine, once for each bundle of leaves.

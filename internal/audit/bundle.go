@@ -42,7 +42,7 @@ type leaf struct {
 	id     identity
 	act    bool   // of a registry
 	void   string // why it is no leaf of any chain
-	late   bool   // a statement by a key that had ended: in its chain, and otherwise nothing
+	late   bool   // by a key that had ended: a statement is in its chain, and is otherwise nothing
 	newer  string // why this program can't tell
 }
 
@@ -172,11 +172,10 @@ func (a *auditor) checkTile(ctx context.Context, index uint64, hashes []proof.Ha
 func (a *auditor) judge(index uint64, hash proof.Hash, b []byte) leaf {
 	l := leaf{index: index, hash: hash}
 	if entry.IsAnchor(b) {
-		head, err := a.readAnchor(b)
-		if err != nil {
+		var err error
+		if l.anchor, l.late, err = a.readAnchor(b); err != nil {
 			l.void = err.Error()
 		}
-		l.anchor = head
 		return l
 	}
 	envelope, err := declaration.ParseEnvelope(b)

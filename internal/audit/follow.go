@@ -181,7 +181,7 @@ func (f *follower) step(ctx context.Context, st *step) error {
 		return nil
 	}
 	if st.late {
-		f.report.late(st.index, st.signed.Statement.Subject)
+		f.report.late(st.index, st.signed.Statement.Subject.String())
 		return nil
 	}
 	f.report.count(st.signed.Statement)

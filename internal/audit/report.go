@@ -64,8 +64,8 @@ type Report struct {
 	Operations  map[string]uint64 `json:"operations"`
 	Provenances map[string]uint64 `json:"provenances"`
 	Void        uint64            `json:"void"`
-	// Late leaves were signed with a publisher's key that the alliance had ended, and
-	// taken before the node knew. They count for nothing.
+	// Late leaves were signed with a key that the alliance had ended, and taken before the
+	// node knew. They count for nothing.
 	Late    uint64 `json:"late,omitempty"`
 	Repeats uint64 `json:"repeats"`
 	Newer   uint64 `json:"newer"`
@@ -234,9 +234,9 @@ func (r *Report) void(index uint64, why string) {
 	list(&r.VoidLeaves, Note{index, why})
 }
 
-func (r *Report) late(index uint64, subject declaration.Subject) {
+func (r *Report) late(index uint64, what string) {
 	r.Late++
-	list(&r.LateLeaves, Note{index, fmt.Sprintf("%s, signed with a key that had been retired", subject)})
+	list(&r.LateLeaves, Note{index, what + ", signed with a key that had ended"})
 }
 
 func (r *Report) newer(index uint64, why string) {

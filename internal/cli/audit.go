@@ -306,7 +306,7 @@ func (a *App) printUnproven(r *audit.Report) {
 		observed = append(observed, fmt.Sprintf("%s  %s: %s", line(o.From), line(o.Path), line(o.Problem)))
 	}
 	a.items("Void: in the log, and part of no record", void, r.Void)
-	a.items("By a retired key, taken before the node knew: they count for nothing", late, r.Late)
+	a.items("By a key that had ended, taken before the node knew: they count for nothing", late, r.Late)
 	a.items("Marked: published against a rule", marks, r.Marked)
 	if r.RulesUntil != nil {
 		a.say("The rules were given up behind entry %d: too much is marked.\n", *r.RulesUntil)

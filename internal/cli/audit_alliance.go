@@ -124,7 +124,8 @@ func (a *App) auditMember(ctx context.Context, v *auditor, r *roster.Roster, m *
 	origin := m.Log().Origin
 	opts := audit.Options{
 		Trust: trust, City: m.ID(), WithoutBodies: v.noBodies, Late: true, Acts: origin == r.Root().Terms.Registry.Origin,
-		LogKeys: func(size uint64) ([]*checkpoint.Verifier, error) { return r.LogKeys(origin, size) },
+		LogKeys:      func(size uint64) ([]*checkpoint.Verifier, error) { return r.LogKeys(origin, size) },
+		EndedLogKeys: func(size uint64) [][]*checkpoint.Verifier { return r.EndedLogKeys(origin, size) },
 	}
 	for _, url := range places {
 		web, err := client.NewWeb(url, client.HTTPOptions{Tries: 1})

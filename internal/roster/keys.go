@@ -24,6 +24,25 @@ func (r *Roster) LogKeys(origin string, size uint64) ([]*checkpoint.Verifier, er
 	return verifiers(keys[:]...)
 }
 
+// EndedLogKeys returns the keys of a log that ended below a size, those of each range: what they sign there counts for nothing.
+func (r *Roster) EndedLogKeys(origin string, size uint64) (out [][]*checkpoint.Verifier) {
+	m := r.ByOrigin(origin)
+	if m == nil {
+		return nil
+	}
+	for _, l := range m.Logs {
+		for _, k := range l.Keys {
+			if l.Origin != origin || k.To == 0 || size <= k.To {
+				continue
+			}
+			if v, err := verifiers(k.Keys[:]...); err == nil {
+				out = append(out, v)
+			}
+		}
+	}
+	return out
+}
+
 // NewestLogKeys returns what must all sign the next checkpoint of a log that a member has or had.
 func (r *Roster) NewestLogKeys(origin string) ([]*checkpoint.Verifier, error) {
 	m := r.ByOrigin(origin)

@@ -1,8 +1,10 @@
 package integration_test
 
 import (
+	"encoding/base64"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	registryv1 "github.com/cityproof/cityproof/api/cityproof/registry/v1"
+	"github.com/cityproof/cityproof/internal/checkpoint"
 )
 
 // Every act of an alliance, one after another, with the real programs: who decides runs the verbs, the nodes follow.
@@ -272,6 +275,28 @@ func TestEveryActOfAnAlliance(t *testing.T) {
 		a.decides(0, []string{a.holder("act-4"), a.holder("act-1")}, "accredit", "Another", auditor)
 		a.decides(0, []string{a.holder("root-4"), a.holder("root-2")}, "accredit", "Another", auditor, "--end")
 		a.publish(kanaalstad, 0, 30*time.Second)
+	})
+
+	a.step(t, "an officer's key is revoked by the act keys, and a witness key from a time within the epoch on", func(t *testing.T) {
+		officer := a.public(a.officer(minato))
+		a.says(a.acts(1, "revoke", "nl-kanaalstad", officer), "no publisher, witness or mirror key of the member")
+		a.says(a.decides(0, []string{a.officer(minato)}, "revoke", "jp-minato", officer), "It has no effect yet", "act keys signed, want 2") // nobody ends their own
+		a.acts(0, "revoke", "jp-minato", officer)
+		a.says(a.acts(1, "revoke", "jp-minato", officer), "revoked before")
+		a.until("the node refuses the revoked key", func() bool {
+			_, err := a.declare(minato, 1, a.officer(minato))
+			return err != nil
+		})
+		k, err := checkpoint.ParseVKey(a.demo.Nodes[liar].WitnessVKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		key := base64.StdEncoding.EncodeToString(k.Key)
+		a.says(a.acts(1, "revoke", "ca-riviere", key, "--from-time", "1"), "lies before the epoch")
+		now := strconv.FormatInt(time.Now().Unix(), 10)
+		a.acts(0, "revoke", "ca-riviere", key, "--from-time", now)
+		a.says(a.acts(1, "revoke", "ca-riviere", key, "--from-time", now), "revoked before")
+		a.publish(kanaalstad, 0, 30*time.Second) // two of its three witnesses are left
 	})
 
 	a.step(t, "a city leaves by its own officers' word", func(t *testing.T) {

@@ -206,10 +206,13 @@ func (a *App) allianceRuleSet() *cobra.Command {
 
 func (a *App) allianceRoot() *cobra.Command {
 	return a.deciding("root FILE --key KEY", "Record a version of root.json in the registry, the first one too", 1,
-		func(_ *cobra.Command, _ *decision, args []string) (string, *registryv1.Act, []byte, error) {
+		func(_ *cobra.Command, d *decision, args []string) (string, *registryv1.Act, []byte, error) {
 			b, err := readLimited(args[0], root.MaxFile)
 			if err != nil {
 				return "", nil, nil, err
+			}
+			if r, err := root.Parse(b); err == nil && r.Version == 1 && d.root == "" {
+				d.root = args[0] // the founding: nobody has it from anywhere else
 			}
 			sum := sha256.Sum256(b)
 			return "root", &registryv1.Act{Act: &registryv1.Act_RootVersion{RootVersion: &registryv1.RootVersion{File: sum[:]}}}, b, nil
@@ -226,7 +229,9 @@ func (a *App) allianceEpoch() *cobra.Command {
 			}
 			p, err := st.Roster.Propose()
 			if err != nil {
-				return "", nil, nil, unknown(err, "wait for the registry's next anchor")
+				at := st.Roster.Epoch().NextDraw
+				return "", nil, nil, unknown(fmt.Errorf("the next epoch can't be drawn yet: the registry's first anchor from %s on fixes its seed", when(at)),
+					"run it again "+until(at-a.Now().Unix()))
 			}
 			pins := a.pins(cmd.Context(), st.Roster)
 			sum := sha256.Sum256(pins)

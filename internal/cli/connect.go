@@ -145,7 +145,7 @@ func (a *App) openKey(k keyFlags) (*signingkey.Key, error) {
 	}
 	key, err := signingkey.ReadFile(file, a.passphrase(k.passphraseFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, usage(err, "give --key FILE, or make a key with cityproof keygen and have it listed by your node's operator")
+		return nil, usage(err, "give --key FILE, or make a key: in an alliance with cityproof key request, alone with cityproof keygen, and have it listed by your node's operator")
 	}
 	if err != nil {
 		return nil, err

@@ -202,7 +202,11 @@ func (a *App) submit(ctx context.Context, d *decision, r *roster.Roster, signed 
 		err = out.Reason
 	}
 	if err != nil {
-		return 0, refused(fmt.Errorf("this %s would have no effect: %w", signed.Kind(), err), "nothing was submitted")
+		hint := "nothing was submitted"
+		if last := r.Previous(); !bytes.Equal(last[:], signed.Message.GetPrevious()) && last != [sha256.Size]byte{} {
+			hint = "another act came in since this one was written; nothing was submitted. Write it anew with the same verb, and have it signed again"
+		}
+		return 0, refused(fmt.Errorf("this %s would have no effect: %w", titleOf(signed.Kind()), err), hint)
 	}
 	c, err := client.Dial(ctx, client.Options{Node: strings.TrimSuffix(r.Root().Terms.Registry.URL, "/log"), Now: a.Now})
 	if err != nil {

@@ -20,8 +20,9 @@ func (a *App) keygen() *cobra.Command {
 		Use:   "keygen FILE",
 		Short: "Make a key of your own, encrypted with a passphrase",
 		Long: `Makes a new key and prints its public half, which the operator of your city's node
-needs: cityproof-node publisher add KEY. The file stays on your machine and is never
-shared. With --public and an existing file, only its public half is printed.`,
+needs: cityproof-node publisher add KEY. In an alliance officers ask for theirs with
+cityproof key request instead. The file stays on your machine and is never shared. With
+--public and an existing file, only its public half is printed.`,
 		Example: "  cityproof keygen officer-2.key --label officer-2",
 		Args:    cobra.ExactArgs(1),
 	}

@@ -3,7 +3,9 @@ package cli
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -243,7 +245,8 @@ func (a *App) use() *cobra.Command {
 		Long: `Fetches root.json from a member's node and prints its fingerprint. Compare that with two
 other cities or the secretariat, by a way that doesn't lead over this node: everything
 that is checked afterwards rests on it. Then no verb needs --root.`,
-		Args: cobra.ExactArgs(1),
+		Example: "  cityproof use log.kanaalstad.example",
+		Args:    cobra.ExactArgs(1),
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "keep it without asking")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -257,29 +260,38 @@ that is checked afterwards rests on it. Then no verb needs --root.`,
 		}
 		defer web.Close()
 		b, err := web.Get(cmd.Context(), "root.json", root.MaxFile)
+		if isMissing(err) {
+			return unknown(fmt.Errorf("%s has no root.json", host), "either it is no node of a city, or its city is in no alliance; ask for the address of a member")
+		}
 		if err != nil {
-			return unknown(err, "is this a member's node?")
+			return unknown(err, "is the address right, and is it a member's node? Without https give http:// in front")
 		}
 		r, err := root.Parse(b)
 		if err == nil {
 			err = r.Verify()
 		}
-		if err != nil || r.Version != 1 {
-			return refused(fmt.Errorf("what %s serves is no first root: %w", host, err), "ask another member")
+		if err == nil && r.Version != 1 {
+			err = fmt.Errorf("it is version %d", r.Version)
 		}
-		a.say("%s", line(r.Terms.Name))
-		a.say("  fingerprint %s", r.Alliance)
-		a.say("  founders:")
-		for _, f := range r.Founders {
-			a.say("    %s at %s", f.Member.ID(), f.Member.Entry.GetHttp())
-		}
-		a.say("Compare the fingerprint with two of them, by telephone or on paper.")
-		if err := a.confirm(yes, "Is it the same?", "all that is checked later rests on it", "nothing was kept"); err != nil {
-			return err
+		if err != nil {
+			return refused(fmt.Errorf("what %s serves is no first root of an alliance: %w", host, err), "do not use it; ask another member")
 		}
 		file := a.configFile("root.json")
-		if old, err := os.ReadFile(file); err == nil && string(old) != string(b) {
-			return refused(fmt.Errorf("%s is of another alliance", file), "move it away first")
+		old, err := readRoot(file)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if old != nil {
+			if old.Same(r) {
+				a.say("You have it already, as %s: %s, fingerprint %s", file, line(r.Terms.Name), r.Alliance)
+				return nil
+			}
+			return refused(fmt.Errorf("you follow another alliance: %s, in %s", line(old.Terms.Name), file),
+				"move that file away first; or name this one's root.json with --root each time")
+		}
+		a.sayAlliance(r)
+		if err := a.confirm(yes, "Is it the same?", "all that is checked later rests on it", "nothing was kept"); err != nil {
+			return err
 		}
 		if err := os.MkdirAll(a.configFile(""), 0o700); err != nil {
 			return err
@@ -291,4 +303,16 @@ that is checked afterwards rests on it. Then no verb needs --root.`,
 		return nil
 	}
 	return cmd
+}
+
+// sayAlliance tells what a newcomer compares before believing it.
+func (a *App) sayAlliance(r *root.Root) {
+	a.say("%s", line(r.Terms.Name))
+	a.say("  fingerprint %s", r.Alliance)
+	a.say("  founders:")
+	for _, f := range r.Founders {
+		a.say("    %s (%s) at %s", f.Member.ID(), line(f.Member.Entry.GetName()), f.Member.Entry.GetHttp())
+	}
+	a.say("Compare the fingerprint with two of them: by telephone, on paper, in what they published.")
+	a.say("Don't ask the node that you got it from.")
 }

@@ -132,7 +132,7 @@ func (a *alliance) collect(r *roster.Roster, own *roster.Member) error {
 	var asked strings.Builder
 	for _, id := range r.Committee(own.ID()) {
 		m := r.Member(id)
-		if r.Status(m) != roster.Active {
+		if r.Status(m) != roster.Active || !m.Cosigns(m.Witness.Key, time.Now().Unix()) {
 			continue
 		}
 		w, err := peer(m.Witness, m.Entry.GetHttp()+"/witness")

@@ -111,7 +111,7 @@ func sourcesOf(r *roster.Roster, m *roster.Member, self string) []string {
 func mirrorsIn(r *roster.Roster, m *roster.Member) []*roster.Member {
 	var all []*roster.Member
 	for _, other := range r.Members() {
-		if other != m && r.Status(other) == roster.Active && other.Entry.GetOperator() != m.Entry.GetOperator() {
+		if other != m && r.Status(other) == roster.Active && other.Cosigns(other.Mirror.Key, time.Now().Unix()) && other.Entry.GetOperator() != m.Entry.GetOperator() {
 			all = append(all, other)
 		}
 	}

@@ -194,6 +194,22 @@ func TestT31FalseEndings(t *testing.T) {
 	}
 }
 
+// A node asks no witness whose key was revoked: its cosignature would fill the quorum and count for nobody.
+func TestRevokedWitnessCosignsUntilThen(t *testing.T) {
+	w := founded(t)
+	key, from := alliancetest.Public("kr-busan witness"), w.r.Time()+60
+	w.do(&registryv1.RevokeKey{Member: proto.String("kr-busan"), Key: key, FromTime: proto.Uint64(uint64(from))}, byAct...)
+	m := w.r.Member("kr-busan")
+	for at, want := range map[int64]bool{0: true, from - 1: true, from: false, from + 1: false} {
+		if got := m.Cosigns(key, at); got != want {
+			t.Errorf("the key revoked from %d on cosigns at %d: %v, want %v", from, at, got, want)
+		}
+	}
+	if !m.Cosigns(alliancetest.Public("kr-busan mirror"), from) {
+		t.Error("its mirror key was not revoked")
+	}
+}
+
 func (w *world) rotation(id string) *registryv1.RotateKey {
 	c := w.city(id)
 	req := c.Change(w.t, w.registry(), w.r.Member(id).Member, func(m *registryv1.Member) {

@@ -76,6 +76,13 @@ func (m *Member) Publishers(index uint64) []ed25519.PublicKey {
 	return out
 }
 
+// Cosigns reports whether what a witness or mirror key of the member signs at a time, in Unix seconds, counts: whether the key
+// was not revoked from then or earlier on.
+func (m *Member) Cosigns(raw []byte, at int64) bool {
+	from, revoked := m.cosigners[string(raw)]
+	return !revoked || at >= 0 && uint64(at) < from
+}
+
 // PublisherRange says that a key may sign leaf i where From ≤ i < To; To is 0 where there is no end.
 type PublisherRange struct {
 	Key      ed25519.PublicKey

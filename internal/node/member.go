@@ -67,11 +67,7 @@ func openMember(ctx context.Context, cfg config.Member, whole *config.Config, lo
 	if err != nil {
 		return m, err
 	}
-	vkeys, err := memberVKeys(cfg)
-	if err != nil {
-		return m, err
-	}
-	if m.trust, err = openTrust(cfg.Trust, m.origin, vkeys...); err != nil {
+	if err = m.openTrust(); err != nil {
 		return m, err
 	}
 	if err = m.openAlliance(whole, logger); err != nil {
@@ -156,6 +152,15 @@ func (m *member) openSigner() (*signingkey.LogSigner, error) {
 		return signingkey.NewLogSigner(m.origin, ed, pq, m.state)
 	}
 	return signingkey.NewTurningLogSigner(m.origin, ed, pq, nextEd, nextPQ, m.state)
+}
+
+// openTrust reads who may publish, which must be of the log that this node signs.
+func (m *member) openTrust() error {
+	vkeys, err := memberVKeys(m.cfg)
+	if err == nil {
+		m.trust, err = openTrust(m.cfg.Trust, m.origin, vkeys...)
+	}
+	return err
 }
 
 // readNextLogKeys reads the keys that will take the place of the log's; nil where there are none.

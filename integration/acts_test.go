@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -184,6 +185,9 @@ func TestEveryActOfAnAlliance(t *testing.T) {
 		}
 		if m := a.member("ke-mwambao"); len(m.Committee) != 4 {
 			t.Errorf("the newcomer's committee: %+v", m)
+		}
+		if m := a.member("nl-kanaalstad"); slices.Contains(m.Committee, "ke-mwambao") { // T-29
+			t.Errorf("the newcomer has a seat at once: %+v", m)
 		}
 		a.until("jp-minato cosigns with its new keys", func() bool {
 			return a.cosigns(minato, "witness", newWitness, kanaalstad) && a.cosigns(minato, "mirror", newMirror, kanaalstad)

@@ -112,7 +112,7 @@ func (a *alliance) turnKeys(ctx context.Context, own *roster.Member) (turned boo
 	}
 	a.logger.Info("the log is signed with its new keys", slog.Uint64("from_size", in.From))
 	f := log.Final()
-	if again || f == nil {
+	if again || f == nil || f.Checkpoint.Size != log.Published().Checkpoint.Size {
 		return true, nil
 	}
 	n, err := checkpoint.ParseNote(f.Note)

@@ -213,6 +213,10 @@ func TestEveryActOfAnAlliance(t *testing.T) {
 		if strings.Contains(policy, a.demo.Nodes[kanaalstad].LogVKey) {
 			t.Errorf("the policy has the old key:\n%s", policy)
 		}
+		a.until("the node has turned to its new keys", func() bool {
+			_, err := a.declare(kanaalstad, 1, a.officer(kanaalstad))
+			return err == nil
+		})
 		a.publish(kanaalstad, 0, 30*time.Second)
 		if n := stop(); n == 0 {
 			t.Error("nothing was published meanwhile")

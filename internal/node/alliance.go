@@ -168,6 +168,9 @@ func (a *alliance) update(ctx context.Context) error {
 				a.logger.Error("the registry holds an entry that breaks a rule and has no effect",
 					slog.Uint64("index", alarm.Index), slog.String("what", alarm.What), slog.String("reason", alarm.Reason))
 			}
+			if a.keysChanged() {
+				a.news() // the log's new keys sign at once, not at the next anchor
+			}
 			return nil
 		}
 		var fork *registry.ForkError

@@ -98,8 +98,7 @@ func (a *alliance) step(ctx context.Context) error {
 // keys, an anchor makes the first of the new ones: else a log in which nothing is published would have no head to show.
 func (a *alliance) turnKeys(ctx context.Context, own *roster.Member) (turned bool, err error) {
 	log := a.member.ledger
-	in := own.Log().Keys[len(own.Log().Keys)-1]
-	want := []string{checkpoint.FormatVKey(in.Keys[0]), checkpoint.FormatVKey(in.Keys[1])}
+	in, want := newestKeys(own)
 	switch {
 	case slices.Equal(want, log.VKeys()):
 		return false, nil
@@ -124,6 +123,22 @@ func (a *alliance) turnKeys(ctx context.Context, own *roster.Member) (turned boo
 		return true, err
 	}
 	return true, a.append(ctx, entry)
+}
+
+// newestKeys are the keys that sign a member's log now, and from which size on.
+func newestKeys(own *roster.Member) (in roster.KeyRange, vkeys []string) {
+	in = own.Log().Keys[len(own.Log().Keys)-1]
+	return in, []string{checkpoint.FormatVKey(in.Keys[0]), checkpoint.FormatVKey(in.Keys[1])}
+}
+
+// keysChanged reports whether the registry says that other keys sign the member's log than do.
+func (a *alliance) keysChanged() bool {
+	own := a.own(a.follower.Roster())
+	if own == nil {
+		return false
+	}
+	_, want := newestKeys(own)
+	return !slices.Equal(want, a.member.ledger.VKeys())
 }
 
 // collect makes the collector for the committee of the roster.

@@ -23,6 +23,7 @@ import (
 func (a *App) deciding(use, short string, args int, build func(cmd *cobra.Command, d *decision, args []string) (name string, what *registryv1.Act, file []byte, err error)) *cobra.Command {
 	var d decision
 	cmd := &cobra.Command{Use: use, Short: short, Args: cobra.ExactArgs(args)}
+	cmd.Example = actExamples[cmd.Name()]
 	d.flags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		name, what, file, err := build(cmd, &d, args)
@@ -32,6 +33,23 @@ func (a *App) deciding(use, short string, args int, build func(cmd *cobra.Comman
 		return a.decide(cmd.Context(), &d, name, what, file)
 	}
 	return cmd
+}
+
+// actExamples are the examples in the help of the verbs that decide.
+var actExamples = map[string]string{
+	"admit":     "  cityproof alliance admit nl-kanaalstad.join.json --key act-1.key",
+	"suspend":   "  cityproof alliance suspend ca-riviere --evidence 12cd4ffd5e5c383c.evidence --key act-1.key",
+	"reinstate": "  cityproof alliance reinstate ca-riviere --reason \"a copied machine, switched off\" --key act-1.key",
+	"leave":     "  cityproof alliance leave nl-kanaalstad --key officer-1.key",
+	"rotate":    "  cityproof alliance rotate nl-kanaalstad.change.json --key act-1.key",
+	"contest":   "  cityproof alliance status\n  cityproof alliance contest LEAF --key officer-1.key",
+	"revoke":    "  cityproof alliance revoke nl-kanaalstad PUBLIC-KEY --key act-1.key\n  cityproof alliance revoke nl-kanaalstad WITNESS-KEY --from-time 1796000000 --key act-1.key",
+	"freeze":    "  cityproof alliance freeze nl-kanaalstad --reason \"the machine was stolen\" --key act-1.key",
+	"move-log":  "  cityproof alliance move-log nl-kanaalstad.change.json --key root-1.key",
+	"accredit":  "  cityproof alliance accredit \"Court of Audit\" PUBLIC-KEY --key act-1.key",
+	"ruleset":   "  cityproof alliance ruleset rules.json --key act-1.key",
+	"root":      "  cityproof alliance root root-2.json --key act-1.key",
+	"epoch":     "  cityproof alliance epoch --key act-1.key",
 }
 
 // readRequest reads a member's request from a file.

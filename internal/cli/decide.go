@@ -267,13 +267,14 @@ func (a *App) signAct(path string, b []byte, signers []crypto.Signer) error {
 	if err != nil {
 		return refused(err, "is this a file that a verb of cityproof alliance wrote?")
 	}
+	a.sayAct(signed)
 	if signed, err = signed.Countersign(signers...); err != nil {
 		return refused(err, "each key signs once")
 	}
 	if err := writeFile(path, signed.Envelope.Format()); err != nil {
 		return err
 	}
-	a.say("Signed %s: %s, declared at %s. It has %d signatures.", path, titleOf(signed.Kind()), signed.Message.GetDeclaredAt(), len(signed.Envelope.Signatures))
+	a.say("Signed %s. It has %d signatures. When enough have signed: cityproof alliance submit %s", path, len(signed.Envelope.Signatures), path)
 	return nil
 }
 

@@ -3,6 +3,7 @@ package cli_test
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -11,8 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
+	registryv1 "github.com/cityproof/cityproof/api/cityproof/registry/v1"
 	"github.com/cityproof/cityproof/internal/alliancetest"
 	"github.com/cityproof/cityproof/internal/cli"
+	"github.com/cityproof/cityproof/internal/signingkey"
 )
 
 // use runs the verb in a folder of settings; answer is what the person types, if one is there.
@@ -74,9 +79,33 @@ func TestT11FirstContact(t *testing.T) {
 func TestCeremonyAndHelpNameEveryStep(t *testing.T) {
 	run(t, "alliance", "init", "--ceremony").exit(t, 0, "join-request", "alliance review", "alliance sign", "alliance root", "alliance epoch", "alliance renew")
 	run(t, "alliance", "init").exit(t, 1, "error:", "--ceremony")
+	for _, name := range strings.Fields("admit suspend reinstate leave rotate contest revoke freeze move-log accredit epoch ruleset root") {
+		if out := run(t, "alliance", name, "--help").out; !strings.Contains(out, "Examples:") {
+			t.Errorf("alliance %s has no example:\n%s", name, out)
+		}
+	}
 	for _, verb := range [][]string{{"key"}, {"key", "request"}, {"key", "approve"}, {"key", "retire"}, {"key", "doctor"}, {"change-request"}, {"alliance", "renew"}, {"alliance", "review"}, {"use"}} {
 		if out := run(t, append(verb, "--help")...).out; !strings.Contains(out, "Examples:") && !strings.Contains(out, "the new officer") {
 			t.Errorf("%v has no example:\n%s", verb, out)
 		}
+	}
+}
+
+// Who signs an act that somebody else wrote is told what it does.
+func TestAllianceSignSaysWhatItSigns(t *testing.T) {
+	w := newWorld(t, nil)
+	city := alliancetest.NewCity(t, "ca-riviere")
+	for _, test := range []struct {
+		what proto.Message
+		says string
+	}{
+		{&registryv1.Admit{Request: city.Join(t, w.cities[0].Origin).Envelope.Format()}, "admit ca-riviere, fingerprint "},
+		{&registryv1.Admit{Request: []byte("{}")}, "do not sign"},
+		{&registryv1.Leave{Member: proto.String("jp-minato")}, "end the membership of jp-minato"},
+		{&registryv1.Suspend{Member: proto.String("jp-minato")}, "suspend jp-minato, without evidence"},
+		{&registryv1.RevokeKey{Member: proto.String("jp-minato"), Key: alliancetest.Public("jp-minato officer-1")}, "end the key " + base64.StdEncoding.EncodeToString(alliancetest.Public("jp-minato officer-1")) + " of jp-minato"},
+	} {
+		file := write(t, t.TempDir(), "x.act.json", alliancetest.Act(t, w.roster, test.what, alliancetest.Key("act 1")))
+		run(t, "alliance", "sign", file, "--key", w.key("act 2", signingkey.Act)).exit(t, 0, test.says, "It has 2 signatures", "alliance submit")
 	}
 }

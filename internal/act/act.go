@@ -88,8 +88,11 @@ func (a *Act) Countersign(signers ...crypto.Signer) (*Act, error) {
 }
 
 // Kind names what the act does, as the proto's field does: "admit", "rotate_key".
-func (a *Act) Kind() string {
-	m := a.Message.ProtoReflect()
+func (a *Act) Kind() string { return KindOf(a.Message) }
+
+// KindOf names what an act does that is not signed yet; it must do something.
+func KindOf(message *registryv1.Act) string {
+	m := message.ProtoReflect()
 	return string(m.WhichOneof(m.Descriptor().Oneofs().ByName("act")).Name())
 }
 

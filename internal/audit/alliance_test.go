@@ -260,7 +260,7 @@ func TestAuditTellsLagAsOfAMoment(t *testing.T) {
 }
 
 // T-13: whose key may sign which entry is as the roster says: a revoked publisher's entries count up to the final head of its
-// revocation, and are void behind.
+// revocation, and for nothing behind: they are listed as late, for the log's node hears of the revocation later than the registry.
 func TestT13PublishersCountAtEachIndexByTheRoster(t *testing.T) {
 	n := alive(t)
 	id := "nl-kanaalstad"
@@ -272,8 +272,8 @@ func TestT13PublishersCountAtEachIndexByTheRoster(t *testing.T) {
 	wantMember(t, n.audit(nil), id, audit.True)
 	n.Logs[id].Declare(1, "officer-1")
 	r := n.audit(nil)
-	wantMember(t, r, id, audit.False, "1 leaf is void")
-	if void := memberOf(t, r, id).Log.VoidLeaves; len(void) != 1 || void[0].Index != settled.Size+1 {
-		t.Errorf("void: %+v, want entry %d", void, settled.Size+1)
+	wantMember(t, r, id, audit.True)
+	if log := memberOf(t, r, id).Log; len(log.LateLeaves) != 1 || log.LateLeaves[0].Index != settled.Size+1 || log.Statements != 1 {
+		t.Errorf("late: %+v of %d statements, want entry %d and one that counts", log.LateLeaves, log.Statements, settled.Size+1)
 	}
 }

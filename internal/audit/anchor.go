@@ -19,40 +19,63 @@ type beat struct {
 }
 
 // readAnchor reads an entry that is no envelope: a note of an earlier head, signed by the log itself. Whose cosignatures it
-// has, and whether they are enough, Options.Anchor says.
-func (a *auditor) readAnchor(index uint64, b []byte) (*checkpoint.Checkpoint, *beat, error) {
+// has, and whether they are enough, Options.Anchor says. late says that keys signed it which had ended below its size.
+func (a *auditor) readAnchor(index uint64, b []byte) (head *checkpoint.Checkpoint, seen *beat, late bool, err error) {
 	n, err := checkpoint.ParseNote(b)
 	if err != nil {
-		return nil, nil, fmt.Errorf("neither an envelope nor an anchor: %w", err)
+		return nil, nil, false, fmt.Errorf("neither an envelope nor an anchor: %w", err)
+	}
+	c, err := checkpoint.ParseCheckpoint(n.Text)
+	if err != nil {
+		return nil, nil, false, fmt.Errorf("an anchor of no checkpoint: %w", err)
 	}
 	if a.opts.Anchor == nil {
-		head, err := a.ownAnchor(b)
-		return head, nil, err
+		err = a.ownAnchor(c, b)
+	} else {
+		var at logtime.Anchor
+		if at, err = a.opts.Anchor(index, b); err == nil || errors.Is(err, roster.ErrNotFinal) {
+			return &c, &beat{at, err}, false, nil
+		}
 	}
-	head, err := checkpoint.ParseCheckpoint(n.Text)
-	if err != nil {
-		return nil, nil, fmt.Errorf("neither an envelope nor an anchor: %w", err)
+	switch {
+	case err == nil:
+		return &c, nil, false, nil
+	case a.signedLate(c, b):
+		return &c, nil, true, nil
 	}
-	at, err := a.opts.Anchor(index, b)
-	if err != nil && !errors.Is(err, roster.ErrNotFinal) {
-		return nil, nil, fmt.Errorf("an anchor that does not verify: %w", err)
-	}
-	return &head, &beat{at, err}, nil
+	return nil, nil, false, fmt.Errorf("an anchor that does not verify: %w", err)
 }
 
-// ownAnchor checks an anchor by the keys of the trust file.
-func (a *auditor) ownAnchor(b []byte) (*checkpoint.Checkpoint, error) {
-	var first []*checkpoint.Verifier
-	for _, k := range a.opts.Trust.Log {
+// ownAnchor checks an anchor by the keys that the log has at its size.
+func (a *auditor) ownAnchor(c checkpoint.Checkpoint, b []byte) error {
+	keys, err := a.opts.LogKeys(c.Size)
+	if err == nil {
+		_, err = checkpoint.Verify(b, firstKey(keys), nil)
+	}
+	return err
+}
+
+// signedLate reports whether keys that had ended signed an anchor, in a log whose node may learn of that late.
+func (a *auditor) signedLate(c checkpoint.Checkpoint, b []byte) bool {
+	if !a.opts.Late || a.opts.EndedLogKeys == nil {
+		return false
+	}
+	for _, keys := range a.opts.EndedLogKeys(c.Size) {
+		if _, err := checkpoint.Verify(b, firstKey(keys), nil); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// firstKey is a log's Ed25519 key: an anchor has no line by the other.
+func firstKey(keys []*checkpoint.Verifier) (first []*checkpoint.Verifier) {
+	for _, k := range keys {
 		if k.Key().Type == checkpoint.TypeEd25519 {
 			first = append(first, k)
 		}
 	}
-	v, err := checkpoint.Verify(b, first, nil)
-	if err != nil {
-		return nil, fmt.Errorf("an anchor that does not verify: %w", err)
-	}
-	return &v.Checkpoint, nil
+	return first
 }
 
 // trail remembers enough of the tree to tell its root at any size since the last anchor: the tree at the beginning of each
@@ -112,6 +135,10 @@ func (f *follower) anchor(st *step) {
 	why := ""
 	if f.gap {
 		f.report.Unfollowed++
+		return
+	}
+	if st.late {
+		f.report.late(st.index, fmt.Sprintf("an anchor of size %d", st.anchor.Size))
 		return
 	}
 	root, ok := f.trail.root(st.anchor.Size)

@@ -1,8 +1,12 @@
 package audit_test
 
 import (
+	"crypto"
+	"crypto/ed25519"
 	"strings"
 	"testing"
+
+	"filippo.io/mldsa"
 
 	"github.com/cityproof/cityproof/internal/audit"
 	"github.com/cityproof/cityproof/internal/checkpoint"
@@ -73,5 +77,49 @@ func TestLogOfAnchorsAloneIsTrue(t *testing.T) {
 	c.sign()
 	if r := run(t, c.options()); r.Verdict != audit.True || r.Anchors != 600 {
 		t.Errorf("verdict %s: %v, %d anchors", r.Verdict, r.Reasons, r.Anchors)
+	}
+}
+
+// An alliance replaces a log's keys from a size on. Anchors below it are by the old ones, those above by the new; what the node
+// still wrote with the old ones before it knew is late.
+func TestAnchorsOfALogWhoseKeysWereReplaced(t *testing.T) {
+	c := newCity(t)
+	oldTrust := c.trust.Log
+	c.append(c.anchor(c.head())) // of size 0
+	c.append(c.anchor(c.head())) // of size 1
+	turned := c.edge.Size()      // the last size of the old keys
+	c.append(c.anchor(c.head()))
+	late := c.append(c.anchor(c.head())) // above it, and by the old ones
+	quantum, err := mldsa.NewPrivateKey(mldsa.MLDSA44(), seed(103))
+	must(t, err)
+	c.signers, c.trust.Log = nil, nil
+	for typ, key := range map[checkpoint.KeyType]crypto.Signer{checkpoint.TypeEd25519: ed25519.NewKeyFromSeed(seed(102)), checkpoint.TypeMLDSA44: quantum} {
+		s, err := checkpoint.NewSigner(origin, typ, key)
+		must(t, err)
+		v, err := checkpoint.NewVerifier(s.Key())
+		must(t, err)
+		c.signers, c.trust.Log = append(c.signers, s), append(c.trust.Log, v)
+	}
+	c.append(c.anchor(c.head()))
+	c.sign()
+	opts := c.options()
+	opts.LogKeys = func(size uint64) ([]*checkpoint.Verifier, error) {
+		if size <= turned {
+			return oldTrust, nil
+		}
+		return c.trust.Log, nil
+	}
+	wantVerdict(t, run(t, opts), audit.False)
+	opts.Late = true
+	opts.EndedLogKeys = func(size uint64) [][]*checkpoint.Verifier {
+		if size <= turned {
+			return nil
+		}
+		return [][]*checkpoint.Verifier{oldTrust}
+	}
+	r := run(t, opts)
+	wantVerdict(t, r, audit.True)
+	if r.Anchors != 4 || r.Late != 1 || r.LateLeaves[0].Index != late {
+		t.Errorf("%d anchors, late %v; want 4, and entry %d", r.Anchors, r.LateLeaves, late)
 	}
 }

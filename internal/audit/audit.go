@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/client"
 	"github.com/cityproof/cityproof/internal/logtime"
 	"github.com/cityproof/cityproof/internal/receipt"
@@ -42,6 +43,15 @@ type Options struct {
 	// OriginAt names the log that a statement at an index is for, where a log goes on from another one with the same
 	// entries, as a registry does after a proven fork. nil: the log itself.
 	OriginAt func(index uint64) string
+	// LogKeys are the keys of the log at a size, for logs whose keys were replaced: the
+	// anchors in it are by those of their time. Default: those of Trust at any size.
+	LogKeys func(size uint64) ([]*checkpoint.Verifier, error)
+	// EndedLogKeys are the keys of the log that ended below a size; only with Late.
+	EndedLogKeys func(size uint64) [][]*checkpoint.Verifier
+	// Late says that keys end by an alliance's registry, at heads of which the log's node
+	// learns a little later: what it took meanwhile by such a key, of an officer or of its
+	// own, counts for nothing, and is listed, and is no fault of the log.
+	Late bool
 	// Progress is told, in order, how many leaves are done. Called from one
 	// goroutine, once for each bundle of leaves.
 	Progress func(done, total uint64)
@@ -57,6 +67,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.Fetches == 0 {
 		o.Fetches = 32
+	}
+	if o.LogKeys == nil {
+		o.LogKeys = func(uint64) ([]*checkpoint.Verifier, error) { return o.Trust.Log, nil }
 	}
 	if o.Progress == nil {
 		o.Progress = func(uint64, uint64) {}

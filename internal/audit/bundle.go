@@ -43,6 +43,7 @@ type leaf struct {
 	id     identity
 	act    bool   // of a registry
 	void   string // why it is no leaf of any chain
+	late   bool   // by a key that had ended: a statement is in its chain, and is otherwise nothing
 	newer  string // why this program can't tell
 }
 
@@ -173,7 +174,7 @@ func (a *auditor) judge(index uint64, hash proof.Hash, b []byte) leaf {
 	l := leaf{index: index, hash: hash}
 	if entry.IsAnchor(b) {
 		var err error
-		if l.anchor, l.beat, err = a.readAnchor(index, b); err != nil {
+		if l.anchor, l.beat, l.late, err = a.readAnchor(index, b); err != nil {
 			l.void = err.Error()
 		}
 		return l
@@ -200,7 +201,12 @@ func (a *auditor) judge(index uint64, hash proof.Hash, b []byte) leaf {
 		return l
 	}
 	if err := envelope.Verify(func(id declaration.KeyID) (ed25519.PublicKey, bool) {
-		return a.opts.Trust.Publisher(id, index)
+		key, ok := a.opts.Trust.Publisher(id, index)
+		if !ok && a.opts.Late {
+			key, ok = a.opts.Trust.Ended(id, index)
+			l.late = l.late || ok
+		}
+		return key, ok
 	}); err != nil {
 		l.void = err.Error()
 		return l

@@ -9,7 +9,9 @@
 //     server that does not lead to it;
 //   - every leaf: form, signature by a key that was valid at its index, its log and
 //     city, its place in its subject's chain (frozen for schema 1). A leaf that
-//     breaks one of these is void: reported, and part of no chain;
+//     breaks one of these is void: reported, and part of no chain. In an alliance a
+//     leaf by a key that had ended is late: part of its chain, so that the officers who
+//     remain can go on from it, and counted for nothing else;
 //   - every body, by its hash; a body that is gone, by the notice in this same log
 //     that erased it;
 //   - the publication rules. What breaks one is marked; that never changes a chain;

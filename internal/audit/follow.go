@@ -167,7 +167,7 @@ func (f *follower) step(ctx context.Context, st *step) error {
 		f.anchor(st)
 		return nil
 	}
-	if f.gap {
+	if f.gap && !st.late {
 		f.report.Unfollowed++
 		f.body(st)
 		return nil
@@ -177,9 +177,14 @@ func (f *follower) step(ctx context.Context, st *step) error {
 		return nil
 	}
 	f.ids[st.id] = st.index
-	if !f.chain(st) {
+	if !f.gap && !f.chain(st) {
 		return nil
 	}
+	if st.late {
+		f.report.late(st.index, st.signed.Statement.Subject.String())
+		return nil
+	}
+	f.report.count(st.signed.Statement)
 	f.body(st)
 	if f.a.opts.WithoutBodies {
 		return nil
@@ -222,7 +227,6 @@ func (f *follower) chain(st *step) bool {
 		return false
 	}
 	f.heads[s.Subject] = declaration.Head{Revision: s.Revision, Leaf: st.hash, Operation: s.Operation}
-	f.report.count(s)
 	return true
 }
 

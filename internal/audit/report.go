@@ -52,7 +52,7 @@ type Report struct {
 	Since *Comparison `json:"since,omitempty"`
 
 	// Leaves were read and proven into the tree. Each is a statement counted below,
-	// an anchor, void, a repeat, of a newer format, or unfollowed.
+	// an anchor, void, late, a repeat, of a newer format, or unfollowed.
 	Leaves uint64 `json:"leaves"`
 	// Anchors are heads of the log itself, written down as its clock.
 	Anchors uint64 `json:"anchors,omitempty"`
@@ -68,8 +68,11 @@ type Report struct {
 	Operations  map[string]uint64 `json:"operations"`
 	Provenances map[string]uint64 `json:"provenances"`
 	Void        uint64            `json:"void"`
-	Repeats     uint64            `json:"repeats"`
-	Newer       uint64            `json:"newer"`
+	// Late leaves were signed with a key that the alliance had ended, and taken before the
+	// node knew. They count for nothing.
+	Late    uint64 `json:"late,omitempty"`
+	Repeats uint64 `json:"repeats"`
+	Newer   uint64 `json:"newer"`
 	// Unfollowed stand behind a gap: their signatures hold, their chains can't be
 	// told.
 	Unfollowed uint64 `json:"unfollowed"`
@@ -83,6 +86,7 @@ type Report struct {
 	RulesUntil *uint64 `json:"rules_until,omitempty"`
 
 	VoidLeaves  []Note   `json:"void_leaves,omitempty"`
+	LateLeaves  []Note   `json:"late_leaves,omitempty"`
 	RepeatsOf   []Note   `json:"repeats_of,omitempty"`
 	NewerLeaves []Note   `json:"newer_leaves,omitempty"`
 	Marks       []Mark   `json:"marks,omitempty"`
@@ -270,6 +274,11 @@ func (r *Report) count(s *declaration.Statement) {
 func (r *Report) void(index uint64, why string) {
 	r.Void++
 	list(&r.VoidLeaves, Note{index, why})
+}
+
+func (r *Report) late(index uint64, what string) {
+	r.Late++
+	list(&r.LateLeaves, Note{index, what + ", signed with a key that had ended"})
 }
 
 func (r *Report) newer(index uint64, why string) {

@@ -91,7 +91,7 @@ func (f *follower) checkLive(st *step, n int) ([]publication.Result, error) {
 	batch := []publication.Record{st.record}
 	leaves := []proof.Hash{st.hash}
 	for _, next := range f.ahead[:min(n, len(f.ahead))] {
-		if next.signed != nil && next.body != nil {
+		if next.signed != nil && next.body != nil && !next.late {
 			batch, leaves = append(batch, next.record), append(leaves, next.hash)
 		}
 	}

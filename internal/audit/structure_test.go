@@ -80,6 +80,41 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
+// T-13: an alliance ends a key at a final head, and the log's node hears of it a little later. What it took meanwhile counts
+// for nothing; whoever is left can go on from it, and the log is none the worse. Alone, a node has no such excuse.
+func TestT13LateLeafOfARetiredKey(t *testing.T) {
+	c := newCity(t)
+	two := officer(2).Public().(ed25519.PublicKey)
+	end := uint64(2)
+	c.trust.Publishers = append(c.trust.Publishers, receipt.Publisher{Key: two, ToSize: &end})
+	c.publish("com/1", declaration.Publish, sample(noneJSON, 1))
+	c.publish("com/2", declaration.Publish, sample(noneJSON, 2))
+	late := func(subject string, n int) {
+		raw, err := declaration.FormatBody(sample(noneJSON, n))
+		must(t, err)
+		st := c.statement(subject, declaration.Amend, raw)
+		index := c.append(c.entry(st, 2))
+		c.heads[st.Subject] = declaration.Head{Revision: st.Revision, Leaf: proof.LeafHash(c.entry(st, 2)), Operation: st.Operation}
+		c.placed[st.Subject] = proof.LeafHash(c.entry(st, 2))
+		if index != 2 {
+			t.Fatalf("the late leaf is entry %d", index)
+		}
+	}
+	late("com/1", 3)
+	c.publish("com/1", declaration.Amend, sample(noneJSON, 4)) // the colleague goes on from it
+	c.sign()
+	opts := c.options()
+	wantVerdict(t, run(t, opts), audit.False)
+	opts.Late = true
+	r := run(t, opts)
+	wantVerdict(t, r, audit.True)
+	if r.Late != 1 || r.Statements != 3 || r.Void != 0 || len(r.LateLeaves) != 1 || r.LateLeaves[0].Index != 2 {
+		t.Errorf("late %d %v, statements %d, void %d; want 1, 3, 0", r.Late, r.LateLeaves, r.Statements, r.Void)
+	}
+	c.trust.Publishers[1].FromSize, c.trust.Publishers[1].ToSize = 3, nil // a key that does not count yet is not late
+	wantVerdict(t, run(t, opts), audit.False)
+}
+
 // T-13: a key counts for the leaves of its range, and for not one more.
 func TestRevokedKeyAtTheEdgesOfItsRange(t *testing.T) {
 	for _, tc := range []struct {

@@ -22,6 +22,7 @@ import (
 func (a *App) deciding(use, short string, args int, build func(cmd *cobra.Command, d *decision, args []string) (name string, what *registryv1.Act, file []byte, err error)) *cobra.Command {
 	var d decision
 	cmd := &cobra.Command{Use: use, Short: short, Args: cobra.ExactArgs(args)}
+	cmd.Example = actExamples[cmd.Name()]
 	d.flags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		name, what, file, err := build(cmd, &d, args)
@@ -31,6 +32,23 @@ func (a *App) deciding(use, short string, args int, build func(cmd *cobra.Comman
 		return a.decide(cmd.Context(), &d, name, what, file)
 	}
 	return cmd
+}
+
+// actExamples are the examples in the help of the verbs that decide.
+var actExamples = map[string]string{
+	"admit":     "  cityproof alliance admit nl-kanaalstad.join.json --key act-1.key",
+	"suspend":   "  cityproof alliance suspend ca-riviere --evidence 12cd4ffd5e5c383c.evidence --key act-1.key",
+	"reinstate": "  cityproof alliance reinstate ca-riviere --reason \"a copied machine, switched off\" --key act-1.key",
+	"leave":     "  cityproof alliance leave nl-kanaalstad --key officer-1.key",
+	"rotate":    "  cityproof alliance rotate nl-kanaalstad.change.json --key act-1.key",
+	"contest":   "  cityproof alliance status\n  cityproof alliance contest LEAF --key officer-1.key",
+	"revoke":    "  cityproof alliance revoke nl-kanaalstad PUBLIC-KEY --key act-1.key\n  cityproof alliance revoke nl-kanaalstad WITNESS-KEY --from-time 1796000000 --key act-1.key",
+	"freeze":    "  cityproof alliance freeze nl-kanaalstad --reason \"the machine was stolen\" --key act-1.key",
+	"move-log":  "  cityproof alliance move-log nl-kanaalstad.change.json --key root-1.key",
+	"accredit":  "  cityproof alliance accredit \"Court of Audit\" PUBLIC-KEY --key act-1.key",
+	"ruleset":   "  cityproof alliance ruleset rules.json --key act-1.key",
+	"root":      "  cityproof alliance root root-2.json --key act-1.key",
+	"epoch":     "  cityproof alliance epoch --key act-1.key",
 }
 
 // readRequest reads a member's request from a file.
@@ -115,7 +133,7 @@ func (a *App) allianceContest() *cobra.Command {
 		func(_ *cobra.Command, _ *decision, args []string) (string, *registryv1.Act, []byte, error) {
 			leaf, err := hex.DecodeString(args[0])
 			if err != nil || len(leaf) != sha256.Size {
-				return "", nil, nil, usage(fmt.Errorf("%q is no leaf hash", args[0]), "cityproof alliance roster lists rotations that are under way, with their hashes")
+				return "", nil, nil, usage(fmt.Errorf("%q is no leaf hash", args[0]), "cityproof alliance status lists rotations that are under way, with their hashes")
 			}
 			return "contest", &registryv1.Act{Act: &registryv1.Act_Contest{Contest: &registryv1.Contest{Rotation: leaf}}}, nil, nil
 		})
@@ -157,14 +175,15 @@ func (a *App) allianceMoveLog() *cobra.Command {
 			if err != nil {
 				return "", nil, nil, err
 			}
-			note, err := a.finalNote(cmd, d, r.Member.ID())
+			in, m, err := a.memberOf(cmd.Context(), d, r.Member.ID())
 			if err != nil {
 				return "", nil, nil, err
 			}
-			head, err := headOf(note)
+			head, err := a.lastHead(cmd.Context(), in, m)
 			if err != nil {
 				return "", nil, nil, err
 			}
+			a.say("%s ends at size %d.", head.Origin, head.Size)
 			what := &registryv1.MoveLog{OldOrigin: &head.Origin, Size: &head.Size, Root: head.Root[:], Request: b}
 			return "move-" + r.Member.ID(), &registryv1.Act{Act: &registryv1.Act_MoveLog{MoveLog: what}}, nil, nil
 		})
@@ -212,7 +231,9 @@ func (a *App) allianceEpoch() *cobra.Command {
 			}
 			p, err := st.Roster.Propose()
 			if err != nil {
-				return "", nil, nil, unknown(err, "wait for the registry's next anchor")
+				at := st.Roster.Epoch().NextDraw
+				return "", nil, nil, unknown(fmt.Errorf("the next epoch can't be drawn yet: the registry's first anchor from %s on fixes its seed", when(at)),
+					"run it again "+until(at-a.Now().Unix()))
 			}
 			pins := a.pins(cmd.Context(), st.Roster)
 			sum := sha256.Sum256(pins)
@@ -236,14 +257,7 @@ func (a *App) finalNote(cmd *cobra.Command, d *decision, id string) ([]byte, err
 	if m == nil {
 		return nil, usage(fmt.Errorf("%s is no member", id), "cityproof alliance roster lists the members")
 	}
-	note, err := fetchFinal(cmd.Context(), m.Entry.GetHttp())
-	if err != nil {
-		return nil, unknown(fmt.Errorf("the final head of %s: %w", id, err), "its node must answer; a mirror's copy may do: this verb needs the note of a final head")
-	}
-	if _, err := st.Roster.Witnessed(m, note); err != nil {
-		return nil, refused(fmt.Errorf("the final head of %s: %w", id, err), "its node must have its newest head cosigned first")
-	}
-	return note, nil
+	return a.finalNoteOf(cmd.Context(), st.Roster, m)
 }
 
 // errNotFinalYet is for a log without a final head.

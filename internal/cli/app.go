@@ -82,10 +82,10 @@ func (a *App) root() *cobra.Command {
 uses, into the city's public log, and checks what stands there without believing
 anybody's server.
 
-To publish:   keygen  new  codes  validate  publish  amend  withdraw  reinstate  erase
+To publish:   keygen  key  new  codes  validate  publish  amend  withdraw  reinstate  erase
 To check:     show  history  verify  final  audit  watch
 To move data: import  export
-An alliance:  use  join-request  alliance  evidence
+An alliance:  use  join-request  change-request  alliance  evidence
 
 Exit codes: 0 true or done, 1 verification failed or refused, 2 usage, 3 could not tell.`,
 		SilenceErrors: true,
@@ -96,7 +96,7 @@ Exit codes: 0 true or done, 1 verification failed or refused, 2 usage, 3 could n
 		return usage(err, c.CommandPath()+" --help shows the options")
 	})
 	cmd.AddCommand(a.keygen(), a.newCase(), a.codes(), a.validate(), a.publish(), a.amend(), a.withdraw(), a.reinstate(),
-		a.erase(), a.show(), a.history(), a.verify(), a.final(), a.audit(), a.watch(), a.importRegister(), a.export(), a.joinRequest(), a.alliance(), a.use(), a.evidence(), a.man(), a.version())
+		a.erase(), a.show(), a.history(), a.verify(), a.final(), a.audit(), a.watch(), a.importRegister(), a.export(), a.key(), a.joinRequest(), a.changeRequest(), a.alliance(), a.use(), a.evidence(), a.man(), a.version())
 	return cmd
 }
 

@@ -291,9 +291,12 @@ const maxItems = 20
 
 // printUnproven prints everything that a person should look at.
 func (a *App) printUnproven(r *audit.Report) {
-	var void, newer, marks, erased, missing, lost, observed []string
+	var void, late, newer, marks, erased, missing, lost, observed []string
 	for _, n := range r.VoidLeaves {
 		void = append(void, fmt.Sprintf("entry %d: %s", n.Index, line(n.Why)))
+	}
+	for _, n := range r.LateLeaves {
+		late = append(late, fmt.Sprintf("entry %d: %s", n.Index, line(n.Why)))
 	}
 	for _, n := range r.NewerLeaves {
 		newer = append(newer, fmt.Sprintf("entry %d: %s", n.Index, line(n.Why)))
@@ -314,6 +317,7 @@ func (a *App) printUnproven(r *audit.Report) {
 		observed = append(observed, fmt.Sprintf("%s  %s: %s", line(o.From), line(o.Path), line(o.Problem)))
 	}
 	a.items("Void: in the log, and part of no record", void, r.Void)
+	a.items("By a key that had ended, taken before the node knew: they count for nothing", late, r.Late)
 	a.items("Marked: published against a rule", marks, r.Marked)
 	if r.RulesUntil != nil {
 		a.say("The rules were given up behind entry %d: too much is marked.\n", *r.RulesUntil)

@@ -19,6 +19,8 @@ Before the day
       cityproof join-request --config DIR/node.yaml --registry SECRETARIAT/log --name NAME \
         --publisher officer-1=KEY --recovery KEY
       cityproof join-request sign ID.join.json --key officer-1.key --key recovery.key
+    The secretariat adds --kind secretariat. KEY is what cityproof keygen FILE --public
+    prints. A city with two officers can replace a lost key at once; one with one can't.
  4. Each holder makes a root key, offline, and brings its public half on paper:
       cityproof keygen root.key --role root
  5. Each signer of acts makes an act key and brings its public half:
@@ -38,5 +40,13 @@ After the day
 10. Every founder puts root.json beside its node.yaml, says root: root.json there under the
     member, and starts the node again. Their nodes witness each other from now on.
 11. The secretariat records the root in the registry:
-      cityproof alliance root root.json --key act.key
-12. Everybody publishes the fingerprint where people look: a website, a newspaper.`
+      cityproof alliance root root.json --key act-1.key --out root.act.json
+      cityproof alliance sign root.act.json --key act-2.key     (the next signer)
+      cityproof alliance submit root.act.json --root root.json
+12. Everybody publishes the fingerprint where people look: a website, a newspaper. Who wants
+    to check runs cityproof use HOST and compares.
+13. From a week later on, and then each month, the signers of acts begin an epoch:
+      cityproof alliance status
+      cityproof alliance epoch --key act-1.key --out epoch.act.json
+14. Before root.json expires (in a year), the holders sign the next version:
+      cityproof alliance next-root root.json --out root.2.json --pin`

@@ -99,6 +99,19 @@ func (r ran) exit(t *testing.T, code int, want ...string) {
 	}
 }
 
+// exitSilently is exit of what says why in its output alone, such as JSON.
+func (r ran) exitSilently(t *testing.T, code int, want ...string) {
+	t.Helper()
+	if r.code != code || r.err != "" {
+		t.Fatalf("exits %d, want %d and silence\n%s%s", r.code, code, r.out, r.err)
+	}
+	for _, w := range want {
+		if !strings.Contains(r.out, w) {
+			t.Errorf("does not say %q:\n%s", w, r.out)
+		}
+	}
+}
+
 func write(t *testing.T, dir, name string, data []byte) string {
 	t.Helper()
 	path := filepath.Join(dir, name)

@@ -19,6 +19,8 @@ import (
 // connection is what a verb that talks to a node is told by its flags.
 type connection struct {
 	node, grpc, trust, workspace string
+	// alliance names the alliance of the city, for verbs that have flags for it.
+	alliance decision
 }
 
 func (c *connection) flags(cmd *cobra.Command) {
@@ -59,6 +61,24 @@ func (a *App) needTrust(file string) (*receipt.Trust, error) {
 	return t, err
 }
 
+// trustOf is what a node's answers are checked by: the trust file that was named; else what the alliance's registry says of
+// the city now, where a root.json is named or kept and the city is a member; else the trust file of the settings.
+func (a *App) trustOf(ctx context.Context, c connection, city string) (*receipt.Trust, error) {
+	named := c.alliance.root != ""
+	if _, err := os.Stat(a.configFile("root.json")); c.trust != "" || city == "" || !named && err != nil {
+		return a.readTrust(c.trust)
+	}
+	st, _, err := a.follow(ctx, &c.alliance)
+	if err != nil {
+		return nil, err
+	}
+	m := st.Roster.Member(city)
+	if m == nil {
+		return a.readTrust("")
+	}
+	return receipt.TrustIn(st.Roster, m)
+}
+
 // dial connects to the node that the flags or the workspace name.
 func (a *App) dial(ctx context.Context, c connection, ws shorthand.Workspace) (*client.Client, error) {
 	node := c.node
@@ -68,7 +88,7 @@ func (a *App) dial(ctx context.Context, c connection, ws shorthand.Workspace) (*
 	if node == "" && c.grpc == "" {
 		return nil, usage(errors.New("which node?"), "give --node URL, or write node: URL into cityproof.yaml")
 	}
-	trust, err := a.readTrust(c.trust)
+	trust, err := a.trustOf(ctx, c, ws.City)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +145,7 @@ func (a *App) openKey(k keyFlags) (*signingkey.Key, error) {
 	}
 	key, err := signingkey.ReadFile(file, a.passphrase(k.passphraseFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, usage(err, "give --key FILE, or make a key with cityproof keygen and have it listed by your node's operator")
+		return nil, usage(err, "give --key FILE, or make a key: in an alliance with cityproof key request, alone with cityproof keygen, and have it listed by your node's operator")
 	}
 	if err != nil {
 		return nil, err

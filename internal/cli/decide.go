@@ -118,9 +118,27 @@ func registryPlaces(first *root.Root, registry root.Registry, named string) []st
 
 // decide makes an act of what it does, has it signed with the keys at hand, and submits it once enough have signed.
 func (a *App) decide(ctx context.Context, d *decision, name string, what *registryv1.Act, file []byte) error {
-	st, _, err := a.follow(ctx, d)
+	signers, err := a.signersOf(d.keys, d.passphraseFile)
 	if err != nil {
 		return err
+	}
+	index, sent, err := a.decideAs(ctx, d, signers, name, what, file)
+	if sent {
+		a.sayEntered(index, titleOf(act.KindOf(what)))
+	}
+	return err
+}
+
+func (a *App) sayEntered(index uint64, title string) {
+	a.say("In the registry: entry %d, %s.", index, title)
+}
+
+// decideAs is decide with keys that were opened. It returns the act's index in the registry; sent is false where others must
+// sign first.
+func (a *App) decideAs(ctx context.Context, d *decision, signers []crypto.Signer, name string, what *registryv1.Act, file []byte) (index uint64, sent bool, err error) {
+	st, _, err := a.follow(ctx, d)
+	if err != nil {
+		return 0, false, err
 	}
 	alliance := st.Roster.Root().Alliance
 	what.Alliance = alliance[:]
@@ -131,25 +149,25 @@ func (a *App) decide(ctx context.Context, d *decision, name string, what *regist
 	if d.reason != "" {
 		what.Reason = &d.reason
 	}
-	signers, err := a.signersOf(d.keys, d.passphraseFile)
-	if err != nil {
-		return err
-	}
 	signed, err := act.Sign(what, signers...)
 	if err != nil {
-		return usage(err, "mend what it says and run the same again")
+		return 0, false, usage(err, "mend what it says and run the same again")
 	}
 	out := cmp.Or(d.out, name+".act.json")
-	if d.hold || a.unsigned(st.Roster, signed, file) {
-		return a.keepAct(out, signed, file)
+	if missing := unsigned(st.Roster, signed, file); d.hold || missing != nil {
+		return 0, false, a.keepAct(out, signed, file, missing)
 	}
-	return a.submit(ctx, d, st.Roster, signed, file)
+	index, err = a.submit(ctx, d, st.Roster, signed, file)
+	return index, err == nil, err
 }
 
-// unsigned reports whether an act has no effect yet for want of signatures alone.
-func (a *App) unsigned(r *roster.Roster, signed *act.Act, file []byte) bool {
+// unsigned says why an act has no effect yet, where that is for want of signatures alone; else it returns nil.
+func unsigned(r *roster.Roster, signed *act.Act, file []byte) error {
 	out, err := r.Judge(signed.Envelope.Format(), oneFile(file))
-	return err == nil && out.Kind == roster.Void && errors.Is(out.Reason, roster.ErrNoSay)
+	if err == nil && out.Kind == roster.Void && errors.Is(out.Reason, roster.ErrTooFew) {
+		return out.Reason
+	}
+	return nil
 }
 
 // oneFile is the files of an act that commits to at most one.
@@ -162,8 +180,8 @@ func oneFile(file []byte) roster.FilesFunc {
 	}
 }
 
-// keepAct writes an act for others to sign, with its file beside it.
-func (a *App) keepAct(path string, signed *act.Act, file []byte) error {
+// keepAct writes an act for others to sign, with its file beside it; missing says whose signatures it lacks, if any.
+func (a *App) keepAct(path string, signed *act.Act, file []byte, missing error) error {
 	if err := writeFile(path, signed.Envelope.Format()); err != nil {
 		return err
 	}
@@ -172,21 +190,29 @@ func (a *App) keepAct(path string, signed *act.Act, file []byte) error {
 			return err
 		}
 	}
-	a.say("Wrote %s, signed by %d. Hand it to the next signer:", path, len(signed.Envelope.Signatures))
-	a.say("  cityproof alliance sign %s --key YOUR.key", path)
-	a.say("and when enough have signed:  cityproof alliance submit %s", path)
+	a.say("Wrote %s: %s, signed by %d.", path, titleOf(signed.Kind()), len(signed.Envelope.Signatures))
+	if missing != nil {
+		a.say("It has no effect yet: %s.", line(missing.Error()))
+		a.say("Hand it to the next signer:   cityproof alliance sign %s --key YOUR.key", path)
+	}
+	a.say("When enough have signed:      cityproof alliance submit %s", path)
+	a.say("No other act may come in between: this one names the last before it, and is written anew then.")
 	return nil
 }
 
 // submit has the registry take an act, and checks in the registry itself that it did.
-func (a *App) submit(ctx context.Context, d *decision, r *roster.Roster, signed *act.Act, file []byte) error {
+func (a *App) submit(ctx context.Context, d *decision, r *roster.Roster, signed *act.Act, file []byte) (index uint64, err error) {
 	b := signed.Envelope.Format()
 	out, err := r.Judge(b, oneFile(file))
 	if err == nil && out.Kind != roster.Effective {
 		err = out.Reason
 	}
 	if err != nil {
-		return refused(fmt.Errorf("this %s would have no effect: %w", signed.Kind(), err), "nothing was submitted")
+		hint := "nothing was submitted"
+		if last := r.Previous(); !bytes.Equal(last[:], signed.Message.GetPrevious()) && last != [sha256.Size]byte{} {
+			hint = "another act came in since this one was written; nothing was submitted. Write it anew with the same verb, and have it signed again"
+		}
+		return 0, refused(fmt.Errorf("this %s would have no effect: %w", titleOf(signed.Kind()), err), hint)
 	}
 	registry := r.Root().Terms.Registry
 	for _, v := range d.versions {
@@ -196,22 +222,21 @@ func (a *App) submit(ctx context.Context, d *decision, r *roster.Roster, signed 
 	}
 	c, err := client.Dial(ctx, client.Options{Node: strings.TrimSuffix(registry.URL, "/log"), Now: a.Now})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer c.Close()
-	index, err := c.SubmitAct(ctx, b, file)
+	index, err = c.SubmitAct(ctx, b, file)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	st, log, err := a.follow(ctx, d)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if stored, err := entryAt(ctx, st, log, index); err != nil || !bytes.Equal(stored, b) {
-		return refused(fmt.Errorf("the secretariat says that the act is entry %d of the registry, and it is not there", index), "keep the act's file and ask the secretariat; others can submit it as well")
+		return 0, refused(fmt.Errorf("the secretariat says that the act is entry %d of the registry, and it is not there", index), "keep the act's file and ask the secretariat; others can submit it as well")
 	}
-	a.say("In the registry: entry %d, %s.", index, titleOf(signed.Kind()))
-	return nil
+	return index, nil
 }
 
 func (a *App) allianceSubmit() *cobra.Command {
@@ -239,7 +264,11 @@ func (a *App) allianceSubmit() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.submit(cmd.Context(), &d, st.Roster, signed, file)
+		index, err := a.submit(cmd.Context(), &d, st.Roster, signed, file)
+		if err == nil {
+			a.sayEntered(index, titleOf(signed.Kind()))
+		}
+		return err
 	}
 	return cmd
 }
@@ -250,13 +279,14 @@ func (a *App) signAct(path string, b []byte, signers []crypto.Signer) error {
 	if err != nil {
 		return refused(err, "is this a file that a verb of cityproof alliance wrote?")
 	}
+	a.sayAct(signed)
 	if signed, err = signed.Countersign(signers...); err != nil {
 		return refused(err, "each key signs once")
 	}
 	if err := writeFile(path, signed.Envelope.Format()); err != nil {
 		return err
 	}
-	a.say("Signed %s: %s, declared at %s. It has %d signatures.", path, titleOf(signed.Kind()), signed.Message.GetDeclaredAt(), len(signed.Envelope.Signatures))
+	a.say("Signed %s. It has %d signatures. When enough have signed: cityproof alliance submit %s", path, len(signed.Envelope.Signatures), path)
 	return nil
 }
 

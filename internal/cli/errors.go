@@ -90,7 +90,7 @@ func judgeNode(e *client.NodeError) (int, string) {
 	case client.Malformed:
 		return exitFalse, "the node refuses the request's form: is this program as new as the node?"
 	case client.Forbidden:
-		return exitFalse, "check city, node and key: the operator lists whose keys may publish with cityproof-node publisher add"
+		return exitFalse, "check city, node and key: in an alliance cityproof key doctor says what is wrong; alone, the operator lists whose keys may publish with cityproof-node publisher add"
 	case client.Missing:
 		return exitUnknown, "check the name: cityproof show lists nothing under it at this node"
 	case client.Busy:

@@ -49,6 +49,7 @@ the same at once.`,
 		if err != nil {
 			return err
 		}
+		conn.alliance = f.decision
 		c, err := a.dial(cmd.Context(), conn, shorthand.Workspace{Node: ws.Node, City: ws.City})
 		if err != nil {
 			return err

@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"crypto"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -106,6 +107,10 @@ func (a *App) joinSign() *cobra.Command {
 		if err := writeFile(args[0], r.Envelope.Format()); err != nil {
 			return err
 		}
+		if r.Replaces != [sha256.Size]byte{} {
+			a.say("Signed %s: %d signatures. cityproof alliance review %s says whether more must.", args[0], len(r.Envelope.Signatures), args[0])
+			return nil
+		}
 		a.sayUnsigned(args[0], r)
 		return nil
 	}
@@ -193,11 +198,16 @@ func (j *joiner) member() (m config.Member, cfg *config.Config, err error) {
 	if j.registry == "" {
 		return m, nil, usage(errors.New("which alliance?"), "give --registry ORIGIN, or --root root.json")
 	}
-	if cfg, err = config.Load(j.config); err != nil {
+	return memberIn(j.config, j.city)
+}
+
+// memberIn reads a node's configuration and finds a member in it: the only one, where none is named.
+func memberIn(file, city string) (m config.Member, cfg *config.Config, err error) {
+	if cfg, err = config.Load(file); err != nil {
 		return m, nil, usage(err, "give the node's own node.yaml")
 	}
 	i := slices.IndexFunc(cfg.Members, func(m config.Member) bool {
-		return m.City == j.city || j.city == "" && len(cfg.Members) == 1
+		return m.City == city || city == "" && len(cfg.Members) == 1
 	})
 	if i < 0 {
 		return m, nil, usage(errors.New("which member?"), "name it with --city")

@@ -14,19 +14,21 @@ import (
 )
 
 func (a *App) keygen() *cobra.Command {
-	var role, label, passphraseFile string
+	var role, label, algorithm, passphraseFile string
 	var plain, public bool
 	cmd := &cobra.Command{
 		Use:   "keygen FILE",
 		Short: "Make a key of your own, encrypted with a passphrase",
 		Long: `Makes a new key and prints its public half, which the operator of your city's node
-needs: cityproof-node publisher add KEY. The file stays on your machine and is never
-shared. With --public and an existing file, only its public half is printed.`,
+needs: cityproof-node publisher add KEY. In an alliance officers ask for theirs with
+cityproof key request instead. The file stays on your machine and is never shared. With
+--public and an existing file, only its public half is printed.`,
 		Example: "  cityproof keygen officer-2.key --label officer-2",
 		Args:    cobra.ExactArgs(1),
 	}
-	cmd.Flags().StringVar(&role, "role", "publisher", "publisher, recovery, act or root; a node makes its own witness, mirror, node and tls keys")
+	cmd.Flags().StringVar(&role, "role", "publisher", "publisher, recovery, act or root; or one that replaces a node's own: log, witness, mirror, node, tls")
 	cmd.Flags().StringVar(&label, "label", "", "name of the office, never of a person (default: the file's name)")
+	cmd.Flags().StringVar(&algorithm, "algorithm", string(signingkey.Ed25519), "ed25519, or ml-dsa-44 for the second key of a log")
 	cmd.Flags().BoolVar(&plain, "plain", false, "do not encrypt the file")
 	cmd.Flags().BoolVar(&public, "public", false, "print only the public key")
 	cmd.Flags().StringVar(&passphraseFile, "passphrase-file", "", "read the passphrase from this `file`")
@@ -46,21 +48,11 @@ shared. With --public and an existing file, only its public half is printed.`,
 		if label == "" {
 			label = labelFrom(path)
 		}
-		key, err := signingkey.Generate(signingkey.Role(role), label, signingkey.Ed25519)
+		key, err := signingkey.Generate(signingkey.Role(role), label, signingkey.Algorithm(algorithm))
 		if err != nil {
 			return usage(err, "for example: cityproof keygen officer-2.key --label officer-2")
 		}
-		content := key.Format()
-		if !plain {
-			pass, err := a.newPassphrase(passphraseFile)
-			if err != nil {
-				return err
-			}
-			if content, err = key.Encrypt(pass); err != nil {
-				return err
-			}
-		}
-		if err := signingkey.WriteFile(path, content); err != nil {
+		if err := a.saveKey(path, key, plain, passphraseFile); err != nil {
 			return err
 		}
 		if !public {

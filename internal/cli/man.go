@@ -23,17 +23,25 @@ func (a *App) man() *cobra.Command {
 			if err := os.MkdirAll(args[0], 0o755); err != nil { //nolint:gosec // man pages are for everybody
 				return err
 			}
-			for _, c := range append([]*cobra.Command{cmd.Root()}, cmd.Root().Commands()...) {
-				if c.Hidden || c.Name() == "help" {
-					continue
-				}
-				if err := writeFile(filepath.Join(args[0], manName(c)+".1"), []byte(manPage(c))); err != nil {
-					return err
-				}
-			}
-			return nil
+			return writeManPages(args[0], cmd.Root())
 		},
 	}
+}
+
+// writeManPages writes the page of a command, and those of the commands below it.
+func writeManPages(dir string, c *cobra.Command) error {
+	if c.Hidden || c.Name() == "help" {
+		return nil
+	}
+	if err := writeFile(filepath.Join(dir, manName(c)+".1"), []byte(manPage(c))); err != nil {
+		return err
+	}
+	for _, below := range c.Commands() {
+		if err := writeManPages(dir, below); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func manName(c *cobra.Command) string { return strings.ReplaceAll(c.CommandPath(), " ", "-") }
@@ -71,8 +79,9 @@ func manPage(c *cobra.Command) string {
 	b.WriteString("0 true or done, 1 verification failed or refused, 2 usage, 3 could not tell.\n")
 	if c.HasParent() {
 		section("SEE ALSO")
-		fmt.Fprintf(&b, ".BR %s (1)\n", roff(manName(c.Root())))
-	} else {
+		fmt.Fprintf(&b, ".BR %s (1)\n", roff(manName(c.Parent())))
+	}
+	if c.HasAvailableSubCommands() {
 		section("COMMANDS")
 		for _, sub := range c.Commands() {
 			if !sub.Hidden {

@@ -72,6 +72,7 @@ func (a *App) runPublish(ctx context.Context, p *publisher, near string, read fu
 	if p.key, err = a.openKey(p.keyFlags); err != nil {
 		return err
 	}
+	p.alliance = p.finality.decision
 	if p.client, err = a.dial(ctx, p.connection, p.ws); err != nil {
 		return err
 	}

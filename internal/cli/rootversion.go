@@ -35,6 +35,9 @@ func (a *App) allianceRoot() *cobra.Command {
 				if err != nil {
 					return "", nil, nil, err
 				}
+				if v.Version == 1 && d.root == "" {
+					d.root = file // the founding: nobody has it from anywhere else
+				}
 				if v.GoesOn() != nil || file != args[0] {
 					d.versions = append(d.versions, v)
 				}
@@ -48,12 +51,11 @@ func (a *App) allianceRoot() *cobra.Command {
 
 // nextVersion is one run of the verb alliance next-root.
 type nextVersion struct {
-	out, from, log, url     string
-	rootKeys, actKeys       []string
-	threshold, actThreshold int
-	years                   int
-	pin                     bool
-	at                      decision // where the registry is, for the pin
+	decision                           // of --pin
+	out, from, log, url                string
+	addRoot, dropRoot, addAct, dropAct []string
+	threshold, actThreshold, years     int
+	pin                                bool
 }
 
 func (a *App) allianceNextRoot() *cobra.Command {
@@ -66,6 +68,9 @@ func (a *App) allianceNextRoot() *cobra.Command {
 what a flag names is replaced. Holders of the old keys and of the new ones sign it, on
 machines that are offline: cityproof alliance sign root.2.json --previous root.json --key HOLDER.key
 It counts once it is recorded: cityproof alliance root root.2.json --key ACT.key
+
+--pin reads the registry and lets the version vouch for its newest epoch: then receipts need
+no proof of the epochs before. Do it with each version; without it receipts grow each month.
 Give --pin at least yearly: what holders pin they vouch for, so replay the registry first.
 
 After the registry's keys signed two histories, --continue-from names the head that counts:
@@ -73,21 +78,24 @@ a checkpoint of the old log, in a file. What those keys signed for larger sizes 
 every branch. --log is trust.json of the new log, which needs a new name beside the old one
 and new keys, and holds the same entries up to there. Every member puts the file beside its
 root.json, as root.2.json, and refuses the liar's branch from then on.`,
-		Example: `  cityproof alliance next-root root.json --out root.2.json --years 1
+		Example: `  cityproof alliance next-root root.json --out root.2.json --pin
+  cityproof alliance next-root root.json --out root.2.json --drop-root-key OLD --add-root-key NEW
   cityproof alliance next-root root.json --out root.2.json --continue-from agreed.checkpoint --log new/trust.json`,
 	}
 	fl := cmd.Flags()
-	fl.StringArrayVar(&v.rootKeys, "root-key", nil, "public `key` of a holder, instead of all holders before (repeat)")
+	fl.StringArrayVar(&v.addRoot, "add-root-key", nil, "public `key` of a new holder (repeat)")
+	fl.StringArrayVar(&v.dropRoot, "drop-root-key", nil, "public `key` of a holder who goes (repeat)")
 	fl.IntVar(&v.threshold, "threshold", 0, "how many root keys must sign (default: as before)")
-	fl.StringArrayVar(&v.actKeys, "act-key", nil, "public `key` of who signs acts, instead of all before (repeat)")
+	fl.StringArrayVar(&v.addAct, "add-act-key", nil, "public `key` of a new signer of acts (repeat)")
+	fl.StringArrayVar(&v.dropAct, "drop-act-key", nil, "public `key` of a signer of acts who goes (repeat)")
 	fl.IntVar(&v.actThreshold, "act-threshold", 0, "how many act keys must sign (default: as before)")
+	fl.BoolVar(&v.pin, "pin", false, "pin the newest epoch that the registry has proven, so that receipts need no links from before it")
+	v.registryFlags(cmd)
 	fl.IntVar(&v.years, "years", 1, "for how long from now the version is good")
 	fl.StringVar(&v.from, "continue-from", "", "`file` of the checkpoint of the old registry log that counts, after a proven fork")
 	fl.StringVar(&v.log, "log", "", "trust.json of the log in which the registry goes on")
 	fl.StringVar(&v.url, "url", "", "`URL` of that log (default: as before)")
 	fl.StringVarP(&v.out, "out", "o", "", "`file` to write")
-	fl.BoolVar(&v.pin, "pin", false, "pin the newest epoch that the registry has proven, so that receipts need no links from before it")
-	v.at.registryFlags(cmd)
 	_ = cmd.MarkFlagRequired("out")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.nextRoot(cmd.Context(), &v, args[0]) }
 	return cmd
@@ -107,11 +115,11 @@ func (a *App) nextRoot(ctx context.Context, v *nextVersion, previous string) err
 	}
 	d.Terms.Genesis, d.Terms.Founders = prev.Alliance.String(), nil
 	d.Terms.ActThreshold = cmp.Or(v.actThreshold, d.Terms.ActThreshold)
-	if err := v.replaceKeys(&d); err != nil {
+	if err := v.exchangeKeys(&d); err != nil {
 		return err
 	}
 	if v.pin {
-		st, _, err := a.follow(ctx, &v.at)
+		st, _, err := a.follow(ctx, &v.decision)
 		if err != nil {
 			return err
 		}
@@ -147,30 +155,48 @@ func (a *App) nextRoot(ctx context.Context, v *nextVersion, previous string) err
 	return nil
 }
 
-// replaceKeys takes the keys that flags name.
-func (v *nextVersion) replaceKeys(d *root.Draft) error {
-	if len(v.rootKeys) > 0 {
-		d.Keys = nil
+// exchangeKeys adds and drops the keys that flags name.
+func (v *nextVersion) exchangeKeys(d *root.Draft) error {
+	var holders [][]byte
+	for _, k := range d.Keys {
+		holders = append(holders, k)
 	}
-	for _, text := range v.rootKeys {
-		key, err := publicKey(text)
-		if err != nil {
-			return err
-		}
-		d.Keys = append(d.Keys, ed25519.PublicKey(key))
+	holders, err := exchange(holders, v.addRoot, v.dropRoot)
+	if err != nil {
+		return err
 	}
-	if len(v.actKeys) > 0 {
-		d.Terms.ActKeys = nil
+	d.Keys = nil
+	for _, k := range holders {
+		d.Keys = append(d.Keys, ed25519.PublicKey(k))
 	}
-	for _, text := range v.actKeys {
-		key, err := publicKey(text)
-		if err != nil {
-			return err
-		}
-		d.Terms.ActKeys = append(d.Terms.ActKeys, key)
+	if d.Terms.ActKeys, err = exchange(d.Terms.ActKeys, v.addAct, v.dropAct); err != nil {
+		return err
 	}
 	slices.SortFunc(d.Terms.ActKeys, bytes.Compare)
 	return nil
+}
+
+// exchange takes keys from a list and adds others; a key that is dropped must be there.
+func exchange(keys [][]byte, add, drop []string) ([][]byte, error) {
+	out := slices.Clone(keys)
+	for _, text := range drop {
+		key, err := publicKey(text)
+		if err != nil {
+			return nil, err
+		}
+		n := len(out)
+		if out = slices.DeleteFunc(out, func(k []byte) bool { return bytes.Equal(k, key) }); len(out) == n {
+			return nil, usage(fmt.Errorf("%s is none of the keys", text), "cityproof alliance status --json lists the keys in force")
+		}
+	}
+	for _, text := range add {
+		key, err := publicKey(text)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, key)
+	}
+	return out, nil
 }
 
 // goOn names the head that counts and the new log. Who signed the checkpoint is not asked: what the holders sign decides.

@@ -56,7 +56,7 @@ func TestNextRootReplacesWhatIsNamed(t *testing.T) {
 	dir, first, _ := founding(t)
 	key := func(name string) string { return base64.StdEncoding.EncodeToString(alliancetest.Public(name)) }
 	out := filepath.Join(dir, "root.2.json")
-	args := []string{"alliance", "next-root", filepath.Join(dir, "root.json"), "--out", out, "--act-key", key("act 1"), "--act-key", key("act 9"), "--act-threshold", "2"}
+	args := []string{"alliance", "next-root", filepath.Join(dir, "root.json"), "--out", out, "--drop-act-key", key("act 2"), "--drop-act-key", key("act 3"), "--add-act-key", key("act 9"), "--act-threshold", "2"}
 	run(t, args...).exit(t, 0, "version 2", "unsigned", "0 keys of the version before, 3 wanted")
 	next := parsed(t, out)
 	for _, n := range []string{"root 1", "root 3", "root 5"} {
@@ -69,6 +69,7 @@ func TestNextRootReplacesWhatIsNamed(t *testing.T) {
 		t.Errorf("VerifyNext = %v, %d act keys", err, len(next.Terms.ActKeys))
 	}
 	run(t, args...).exit(t, 2, "exists already")
+	run(t, "alliance", "next-root", filepath.Join(dir, "root.json"), "--out", out+"x", "--drop-act-key", key("act 9")).exit(t, 2, "is none of the keys")
 }
 
 // TestF21NextRootGoesOnFromACheckpoint: one flag names the head, one the new log.

@@ -3,7 +3,9 @@ package cli
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/client"
 	"github.com/cityproof/cityproof/internal/logtime"
+	follow "github.com/cityproof/cityproof/internal/registry"
 	"github.com/cityproof/cityproof/internal/root"
 	"github.com/cityproof/cityproof/internal/roster"
 )
@@ -84,40 +87,108 @@ func showMember(r *roster.Roster, m *roster.Member) shownMember {
 	return s
 }
 
+// shownStatus is what is told of an alliance as a whole.
+type shownStatus struct {
+	Name          string          `json:"name"`
+	Fingerprint   string          `json:"fingerprint"` // of root version 1
+	Members       int             `json:"members"`
+	RegistrySize  uint64          `json:"registry_size"`
+	RegistryTime  int64           `json:"registry_time"`
+	RootVersion   int64           `json:"root_version"`
+	RootExpires   int64           `json:"root_expires"`
+	RootThreshold int             `json:"root_threshold"`
+	RootKeys      []string        `json:"root_keys"`
+	ActThreshold  int             `json:"act_threshold"`
+	ActKeys       []string        `json:"act_keys"`
+	Epoch         uint32          `json:"epoch"`
+	NextDraw      int64           `json:"next_draw"`
+	EpochDue      bool            `json:"epoch_due"`
+	RuleSet       uint32          `json:"rule_set"`
+	Rotations     []shownRotation `json:"rotations"`
+	VoidActs      []shownAlarm    `json:"void_acts"`
+}
+
+type shownRotation struct {
+	Member string `json:"member"`
+	Leaf   string `json:"leaf"`
+	Due    int64  `json:"due"`
+}
+
+type shownAlarm struct {
+	Entry  uint64 `json:"entry"`
+	What   string `json:"what"`
+	Reason string `json:"reason"`
+}
+
+func showStatus(st *follow.State) *shownStatus {
+	r := st.Roster
+	_, due := r.NextSeed()
+	s := &shownStatus{
+		Name: r.Root().Terms.Name, Fingerprint: r.Root().Alliance.String(), Members: len(r.Members()), RegistrySize: r.Size(), RegistryTime: r.Time(),
+		RootVersion: r.Root().Version, RootExpires: r.Root().Expires.Unix(), RootThreshold: r.Root().Threshold, ActThreshold: r.Root().Terms.ActThreshold,
+		Epoch: r.Epoch().Number, NextDraw: r.Epoch().NextDraw, EpochDue: due, RuleSet: r.Rules().Number,
+	}
+	for _, k := range r.Root().Keys {
+		s.RootKeys = append(s.RootKeys, encode(k))
+	}
+	for _, k := range r.Root().Terms.ActKeys {
+		s.ActKeys = append(s.ActKeys, encode(k))
+	}
+	for _, p := range r.PendingRotations() {
+		s.Rotations = append(s.Rotations, shownRotation{p.Member, fmt.Sprintf("%x", p.Act[:]), p.Due})
+	}
+	for _, alarm := range st.Alarms {
+		s.VoidActs = append(s.VoidActs, shownAlarm{alarm.Index, alarm.What, alarm.Reason})
+	}
+	return s
+}
+
 func (a *App) allianceStatus() *cobra.Command {
 	var d decision
 	var th thresholds
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Say what is due: the next epoch, the root's expiry, silent logs, what broke a rule",
+		Short: "Say what is due: the next epoch, the root's expiry, rotations under way, silent logs, what broke a rule",
 		Args:  cobra.NoArgs,
 	}
 	d.registryFlags(cmd)
 	th.flags(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		st, _, err := a.follow(cmd.Context(), &d)
 		if err != nil {
 			return err
 		}
-		r := st.Roster
-		a.say("%s: %d members, registry at size %d, its time %s", line(r.Root().Terms.Name), len(r.Members()), r.Size(), when(r.Time()))
-		a.say("root version %d, good until %s, fingerprint of version 1 %s", r.Root().Version, when(r.Root().Expires.Unix()), r.Root().Alliance)
-		e := r.Epoch()
-		if _, drawn := r.NextSeed(); drawn {
-			a.say("epoch %d: the next is DUE, its seed is fixed: cityproof alliance epoch", e.Number)
-		} else {
-			a.say("epoch %d: the next may be drawn from %s on (%s)", e.Number, when(e.NextDraw), until(e.NextDraw-a.Now().Unix()))
+		s := showStatus(st)
+		if asJSON {
+			return printJSON(a.Out, s)
 		}
+		a.sayStatus(s)
 		if lag := st.Clock.Lag(a.Now().Unix(), th.Thresholds); lag.Light != logtime.Green {
 			a.say("%s the registry: %s", lightWord(lag.Light), silence(lag))
 		}
 		a.sayLags(cmd.Context(), st, th.Thresholds)
-		for _, alarm := range st.Alarms {
-			a.say("ALARM entry %d (%s) breaks a rule and has no effect: %s", alarm.Index, alarm.What, line(alarm.Reason))
-		}
 		return nil
 	}
 	return cmd
+}
+
+func (a *App) sayStatus(s *shownStatus) {
+	a.say("%s: %d members, registry at size %d, its time %s", line(s.Name), s.Members, s.RegistrySize, when(s.RegistryTime))
+	a.say("root version %d, good until %s, fingerprint of version 1 %s", s.RootVersion, when(s.RootExpires), s.Fingerprint)
+	if s.EpochDue {
+		a.say("epoch %d: the next is DUE, its seed is fixed: cityproof alliance epoch --key ACT.key", s.Epoch)
+	} else {
+		a.say("epoch %d: the next may be drawn from %s on (%s)", s.Epoch, when(s.NextDraw), until(s.NextDraw-a.Now().Unix()))
+	}
+	for _, p := range s.Rotations {
+		a.say("ROTATION of keys of %s takes effect on %s. Is it theirs? If not:", p.Member, when(p.Due))
+		a.say("  cityproof alliance contest %s --key ANY-KEY-OF-THE-CITY", p.Leaf)
+	}
+	for _, v := range s.VoidActs {
+		a.say("ALARM entry %d (%s) breaks a rule and has no effect: %s", v.Entry, v.What, line(v.Reason))
+	}
 }
 
 func until(seconds int64) string {
@@ -181,7 +252,8 @@ func (a *App) use() *cobra.Command {
 		Long: `Fetches root.json from a member's node and prints its fingerprint. Compare that with two
 other cities or the secretariat, by a way that doesn't lead over this node: everything
 that is checked afterwards rests on it. Then no verb needs --root.`,
-		Args: cobra.ExactArgs(1),
+		Example: "  cityproof use log.kanaalstad.example",
+		Args:    cobra.ExactArgs(1),
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "keep it without asking")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -195,29 +267,38 @@ that is checked afterwards rests on it. Then no verb needs --root.`,
 		}
 		defer web.Close()
 		b, err := web.Get(cmd.Context(), "root.json", root.MaxFile)
+		if isMissing(err) {
+			return unknown(fmt.Errorf("%s has no root.json", host), "either it is no node of a city, or its city is in no alliance; ask for the address of a member")
+		}
 		if err != nil {
-			return unknown(err, "is this a member's node?")
+			return unknown(err, "is the address right, and is it a member's node? Without https give http:// in front")
 		}
 		r, err := root.Parse(b)
 		if err == nil {
 			err = r.Verify()
 		}
-		if err != nil || r.Version != 1 {
-			return refused(fmt.Errorf("what %s serves is no first root: %w", host, err), "ask another member")
+		if err == nil && r.Version != 1 {
+			err = fmt.Errorf("it is version %d", r.Version)
 		}
-		a.say("%s", line(r.Terms.Name))
-		a.say("  fingerprint %s", r.Alliance)
-		a.say("  founders:")
-		for _, f := range r.Founders {
-			a.say("    %s at %s", f.Member.ID(), f.Member.Entry.GetHttp())
-		}
-		a.say("Compare the fingerprint with two of them, by telephone or on paper.")
-		if err := a.confirm(yes, "Is it the same?", "all that is checked later rests on it", "nothing was kept"); err != nil {
-			return err
+		if err != nil {
+			return refused(fmt.Errorf("what %s serves is no first root of an alliance: %w", host, err), "do not use it; ask another member")
 		}
 		file := a.configFile("root.json")
-		if old, err := os.ReadFile(file); err == nil && string(old) != string(b) {
-			return refused(fmt.Errorf("%s is of another alliance", file), "move it away first")
+		old, err := readRoot(file)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if old != nil {
+			if old.Same(r) {
+				a.say("You have it already, as %s: %s, fingerprint %s", file, line(r.Terms.Name), r.Alliance)
+				return nil
+			}
+			return refused(fmt.Errorf("you follow another alliance: %s, in %s", line(old.Terms.Name), file),
+				"move that file away first; or name this one's root.json with --root each time")
+		}
+		a.sayAlliance(r)
+		if err := a.confirm(yes, "Is it the same?", "all that is checked later rests on it", "nothing was kept"); err != nil {
+			return err
 		}
 		if err := os.MkdirAll(a.configFile(""), 0o700); err != nil {
 			return err
@@ -229,4 +310,16 @@ that is checked afterwards rests on it. Then no verb needs --root.`,
 		return nil
 	}
 	return cmd
+}
+
+// sayAlliance tells what a newcomer compares before believing it.
+func (a *App) sayAlliance(r *root.Root) {
+	a.say("%s", line(r.Terms.Name))
+	a.say("  fingerprint %s", r.Alliance)
+	a.say("  founders:")
+	for _, f := range r.Founders {
+		a.say("    %s (%s) at %s", f.Member.ID(), line(f.Member.Entry.GetName()), f.Member.Entry.GetHttp())
+	}
+	a.say("Compare the fingerprint with two of them: by telephone, on paper, in what they published.")
+	a.say("Don't ask the node that you got it from.")
 }

@@ -120,6 +120,9 @@ const maxChunk = 500
 // chunks cuts a file's drafts into runs of at most n where that is possible
 // without separating drafts that name each other.
 func chunks(drafts []*draft.Draft, n int) [][]*draft.Draft {
+	if len(drafts) == 0 {
+		return nil // an earlier run has signed them all
+	}
 	if len(drafts) <= n {
 		return [][]*draft.Draft{drafts}
 	}

@@ -55,8 +55,11 @@ type Member struct {
 
 // Keys are paths of key files.
 type Keys struct {
-	LogEd25519     string `yaml:"log_ed25519"`
-	LogMLDSA44     string `yaml:"log_mldsa44"`
+	LogEd25519 string `yaml:"log_ed25519"`
+	LogMLDSA44 string `yaml:"log_mldsa44"`
+	// NextLogEd25519 and NextLogMLDSA44 take over when the alliance's registry says so; empty: none will.
+	NextLogEd25519 string `yaml:"next_log_ed25519"`
+	NextLogMLDSA44 string `yaml:"next_log_mldsa44"`
 	Witness        string `yaml:"witness"`
 	Mirror         string `yaml:"mirror"`
 	Node           string `yaml:"node"`
@@ -290,7 +293,7 @@ func (c *Config) resolve(dir string) {
 	paths := []*string{&c.TLS.Certificate, &c.TLS.Key, &c.TLS.Autocert.Cache}
 	for i := range c.Members {
 		m := &c.Members[i]
-		paths = append(paths, &m.Data, &m.State, &m.Mirror, &m.Trust, &m.Root, &m.Keys.LogEd25519, &m.Keys.LogMLDSA44, &m.Keys.Witness, &m.Keys.Mirror, &m.Keys.Node, &m.Keys.TLS, &m.Keys.PassphraseFile)
+		paths = append(paths, &m.Data, &m.State, &m.Mirror, &m.Trust, &m.Root, &m.Keys.LogEd25519, &m.Keys.LogMLDSA44, &m.Keys.NextLogEd25519, &m.Keys.NextLogMLDSA44, &m.Keys.Witness, &m.Keys.Mirror, &m.Keys.Node, &m.Keys.TLS, &m.Keys.PassphraseFile)
 	}
 	for _, p := range paths {
 		if *p != "" && !filepath.IsAbs(*p) {

@@ -150,7 +150,7 @@ func (e *Envelope) PAE() []byte {
 func (e *Envelope) Identity() [sha256.Size]byte { return sha256.Sum256(e.PAE()) }
 
 // ErrUnknownKey says that a signature is by a key that the verifier doesn't accept.
-var ErrUnknownKey = errors.New("signed by a key that may not publish here")
+var ErrUnknownKey = errors.New("signed by a key that may not sign here")
 
 // ErrBadSignature says that a signature by an accepted key does not verify.
 var ErrBadSignature = errors.New("the signature does not verify")

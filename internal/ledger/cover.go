@@ -48,6 +48,32 @@ func (l *Ledger) cover(ctx context.Context, need uint64) (*Published, error) {
 	return p, nil
 }
 
+// TurnKeys lets the log's next keys sign from now on (signingkey.LogSigner), and has
+// them sign the published head as well, where again says so: the old ones have no say
+// at its size.
+func (l *Ledger) TurnKeys(again bool) error {
+	l.signing.Lock()
+	defer l.signing.Unlock()
+	l.signer.Turn()
+	p := l.published.Load()
+	if p == nil || !again {
+		return nil
+	}
+	note, err := l.signer.Sign(p.Checkpoint.Size, p.Checkpoint.Root, l.now())
+	if err != nil {
+		return err
+	}
+	if err := l.db.Note(metaSigned, note); err != nil {
+		return err
+	}
+	l.published.Store(&Published{p.Checkpoint, note})
+	l.onPublish()
+	return nil
+}
+
+// NextVKeys are the keys that TurnKeys lets sign; nil if there are none.
+func (l *Ledger) NextVKeys() []string { return l.signer.NextVKeys() }
+
 // prove shows in two ways that share no code that the tree to be signed begins
 // with last, the last signed one: by the second path, which reads back all that is
 // new, and by a consistency proof from the tiles. If it can't be shown, nothing is

@@ -22,7 +22,7 @@ func (e *MalformedError) Error() string {
 func (e *MalformedError) Unwrap() error { return e.Err }
 
 // ForbiddenError says that a submission is for another log or city, or by a key
-// that may not publish here.
+// that may not sign here.
 type ForbiddenError struct {
 	Submission int
 	Err        error

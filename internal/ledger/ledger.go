@@ -42,8 +42,9 @@ type Options struct {
 	Quota Quota
 	// Now is the clock; default time.Now.
 	Now func() time.Time
-	// Damaged says in words what of the stored data is known to be damaged, empty if
-	// nothing is: meanwhile no declarations are taken. Default: nothing ever is.
+	// Damaged says in words what of the stored data is known to be damaged, or why else
+	// the log has ended; empty if neither is so: meanwhile no declarations are taken.
+	// Default: never.
 	Damaged func() string
 	// Known says that others know this log: then one that has signed nothing here was lost, and is not a new one.
 	Known bool

@@ -246,6 +246,9 @@ func (a *alliance) update(ctx context.Context) error {
 				a.logger.Error("the registry holds an entry that breaks a rule and has no effect",
 					slog.Uint64("index", alarm.Index), slog.String("what", alarm.What), slog.String("reason", alarm.Reason))
 			}
+			if a.keysChanged() {
+				a.news() // the log's new keys sign at once, not at the next anchor
+			}
 			return nil
 		}
 		var fork *registry.ForkError
@@ -270,6 +273,32 @@ func (a *alliance) own(r *roster.Roster) *roster.Member {
 		return nil
 	}
 	return m
+}
+
+// ended says why nothing counts any more that the member's log takes, as the registry has it; empty where it counts.
+func (a *alliance) ended() string {
+	r := a.follower.Roster()
+	m := r.ByOrigin(a.member.origin)
+	if m == nil {
+		return "" // no member yet
+	}
+	if r.Status(m) == roster.Left {
+		return "the city has left the alliance; it can go on alone without root in its configuration"
+	}
+	for _, log := range m.Logs {
+		if log.Origin == a.member.origin && log.End != nil {
+			return fmt.Sprintf("the alliance's registry ended this log at size %d; what it took later counts for nobody", log.End.Size)
+		}
+	}
+	return ""
+}
+
+// takesNothing says why the log takes no declarations: damage, or the alliance's word. Empty: it takes them.
+func (m *member) takesNothing() string {
+	if why := m.damages.Reason(); why != "" || m.alliance == nil {
+		return why
+	}
+	return m.alliance.ended()
 }
 
 // publisher says whose signature counts at an index: as the roster says, once the city is in it.

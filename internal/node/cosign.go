@@ -82,6 +82,9 @@ func (a *alliance) step(ctx context.Context) error {
 	if own == nil {
 		return fmt.Errorf("%s is not in the roster yet", a.member.cfg.City)
 	}
+	if turned, err := a.turnKeys(ctx, own); turned || err != nil {
+		return err
+	}
 	bench := r.Bench(own, p.Checkpoint.Size)
 	if len(bench.Committee) == 0 {
 		return a.anchorUnwitnessed(ctx, p)
@@ -107,6 +110,53 @@ func stillFinal(r *roster.Roster, own *roster.Member, f *ledger.Published) bool 
 	return err == nil
 }
 
+// turnKeys lets the log's next keys sign once the registry says that they do. Where the newest head is the last one of the old
+// keys, an anchor makes the first of the new ones: else a log in which nothing is published would have no head to show.
+func (a *alliance) turnKeys(ctx context.Context, own *roster.Member) (turned bool, err error) {
+	log := a.member.ledger
+	in, want := newestKeys(own)
+	switch {
+	case slices.Equal(want, log.VKeys()):
+		return false, nil
+	case !slices.Equal(want, log.NextVKeys()):
+		return false, fmt.Errorf("the registry says that this log is signed with other keys than this node has: %q", want)
+	}
+	again := log.Published().Checkpoint.Size >= in.From
+	if err := log.TurnKeys(again); err != nil {
+		return false, err
+	}
+	a.logger.Info("the log is signed with its new keys", slog.Uint64("from_size", in.From))
+	f := log.Final()
+	if again || f == nil || f.Checkpoint.Size != log.Published().Checkpoint.Size {
+		return true, nil
+	}
+	n, err := checkpoint.ParseNote(f.Note)
+	if err != nil {
+		return true, err
+	}
+	entry, err := anchorOf(n, a.member.origin)
+	if err != nil {
+		return true, err
+	}
+	return true, a.append(ctx, entry)
+}
+
+// newestKeys are the keys that sign a member's log now, and from which size on.
+func newestKeys(own *roster.Member) (in roster.KeyRange, vkeys []string) {
+	in = own.Log().Keys[len(own.Log().Keys)-1]
+	return in, []string{checkpoint.FormatVKey(in.Keys[0]), checkpoint.FormatVKey(in.Keys[1])}
+}
+
+// keysChanged reports whether the registry says that other keys sign the member's log than do.
+func (a *alliance) keysChanged() bool {
+	own := a.own(a.follower.Roster())
+	if own == nil {
+		return false
+	}
+	_, want := newestKeys(own)
+	return !slices.Equal(want, a.member.ledger.VKeys())
+}
+
 // collect makes the collector for the committee of the roster.
 func (a *alliance) collect(r *roster.Roster, own *roster.Member, bench *roster.Bench) error {
 	opts := cosigning.Options{Prover: ownLog{a.member.ledger}, Client: a.peers, MirrorQuorum: roster.MirrorQuorum}
@@ -114,7 +164,7 @@ func (a *alliance) collect(r *roster.Roster, own *roster.Member, bench *roster.B
 	var asked strings.Builder
 	for _, v := range bench.Voices {
 		voices[v.ID] = v
-		if !slices.Contains(bench.Committee, v.ID) {
+		if !slices.Contains(bench.Committee, v.ID) || !r.Member(v.ID).Cosigns(v.Witness.Key, time.Now().Unix()) {
 			continue
 		}
 		w, err := peer(v.Witness, r.Member(v.ID).Entry.GetHttp()+"/witness")

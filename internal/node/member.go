@@ -69,7 +69,7 @@ func openMember(ctx context.Context, cfg config.Member, whole *config.Config, lo
 	if m.signer, err = m.openSigner(); err != nil {
 		return m, err
 	}
-	if m.trust, err = openTrust(cfg.Trust, m.origin, m.signer.VKeys()); err != nil {
+	if err = m.openTrust(); err != nil {
 		return m, err
 	}
 	if err = m.openAlliance(whole, logger); err != nil {
@@ -123,7 +123,7 @@ func (m *member) openLog(ctx context.Context, whole *config.Config, logger *slog
 		Publisher: m.publisher,
 		Quota:     ledger.Quota{StatementsPerHour: whole.Limits.StatementsPerHour, BytesPerDay: whole.Limits.BytesPerDay},
 		Now:       time.Now,
-		Damaged:   m.damages.Reason,
+		Damaged:   m.takesNothing,
 		Known:     m.alliance != nil,
 		OnPublish: m.news,
 		Logger:    logger,
@@ -155,7 +155,37 @@ func (m *member) openSigner() (*signingkey.LogSigner, error) {
 		}
 		return nil, err
 	}
-	return signingkey.NewLogSigner(m.origin, ed, pq, m.state)
+	nextEd, nextPQ, err := readNextLogKeys(m.cfg.Keys)
+	if err != nil {
+		return nil, err
+	}
+	if nextEd == nil {
+		return signingkey.NewLogSigner(m.origin, ed, pq, m.state)
+	}
+	return signingkey.NewTurningLogSigner(m.origin, ed, pq, nextEd, nextPQ, m.state)
+}
+
+// openTrust reads who may publish, which must be of the log that this node signs.
+func (m *member) openTrust() error {
+	vkeys, err := memberVKeys(m.cfg)
+	if err == nil {
+		m.trust, err = openTrust(m.cfg.Trust, m.origin, vkeys...)
+	}
+	return err
+}
+
+// readNextLogKeys reads the keys that will take the place of the log's; nil where there are none.
+func readNextLogKeys(keys config.Keys) (ed, pq *signingkey.Key, err error) {
+	if keys.NextLogEd25519 == "" && keys.NextLogMLDSA44 == "" {
+		return nil, nil, nil
+	}
+	if ed, err = signingkey.ReadFile(keys.NextLogEd25519, passphrase(keys)); err == nil {
+		pq, err = signingkey.ReadFile(keys.NextLogMLDSA44, passphrase(keys))
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("the log's next keys: %w", err)
+	}
+	return ed, pq, nil
 }
 
 // passphrase answers for all key files of a member.

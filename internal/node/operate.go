@@ -38,12 +38,12 @@ func checkMember(m config.Member) error {
 	if err != nil {
 		return err
 	}
-	_, err = openTrust(m.Trust, origin, vkeys)
+	_, err = openTrust(m.Trust, origin, vkeys...)
 	return err
 }
 
-// memberVKeys derives the log's vkeys from its key files.
-func memberVKeys(m config.Member) ([]string, error) {
+// memberVKeys derives the log's vkeys from its key files: of those that sign, and of the next ones where there are some.
+func memberVKeys(m config.Member) ([][]string, error) {
 	origin, err := m.Origin()
 	if err != nil {
 		return nil, err
@@ -52,7 +52,18 @@ func memberVKeys(m config.Member) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var vkeys []string
+	now, err := logVKeys(origin, ed, pq)
+	if err != nil {
+		return nil, err
+	}
+	if ed, pq, err = readNextLogKeys(m.Keys); err != nil || ed == nil {
+		return [][]string{now}, err
+	}
+	next, err := logVKeys(origin, ed, pq)
+	return [][]string{now, next}, err
+}
+
+func logVKeys(origin string, ed, pq *signingkey.Key) (vkeys []string, err error) {
 	for _, k := range []struct {
 		key *signingkey.Key
 		typ checkpoint.KeyType
@@ -77,12 +88,13 @@ type KeyInfo struct {
 // Keys lists the keys of a member, what each is for, and what to do when it is
 // lost or stolen.
 func Keys(m config.Member) ([]KeyInfo, error) {
-	vkeys, err := memberVKeys(m)
+	all, err := memberVKeys(m)
 	if err != nil {
 		return nil, err
 	}
-	const ifLost = "Lost: put it back from its safe copy; without one this log can never be signed again and the city must begin another. " +
-		"Stolen: stop the node and tell everybody who reads this log; a thief can sign a second history, and whoever sees both can prove it."
+	vkeys := all[0]
+	const ifLost = "Lost: put it back from its safe copy; without one this log can never be signed again and the city must begin another (in an alliance: cityproof change-request --move-to). " +
+		"Stolen: stop the node and tell everybody who reads this log; a thief can sign a second history, and whoever sees both can prove it. In an alliance replace both at once: cityproof change-request --new."
 	keys := []KeyInfo{
 		{m.Keys.LogEd25519, vkeys[0], "signs every checkpoint (Ed25519: any C2SP tool checks it)", ifLost},
 		{m.Keys.LogMLDSA44, vkeys[1], "signs every checkpoint again (ML-DSA-44: holds when quantum computers break the other)", ifLost},
@@ -102,7 +114,7 @@ func Keys(m config.Member) ([]KeyInfo, error) {
 
 // allianceKeys adds the keys with which the node takes part in an alliance; a node of before has none.
 func allianceKeys(m config.Member, keys []KeyInfo) ([]KeyInfo, error) {
-	const rotate = "make another (cityproof keygen FILE --plain --role …) and have the registry rotate it with the recovery key."
+	const rotate = "make another (cityproof keygen FILE --plain --role …) and have the registry rotate it (cityproof change-request --new FILE --key recovery.key)."
 	for _, k := range []struct{ file, purpose, lost string }{
 		{m.Keys.Mirror, "cosigns checkpoints of logs that this node holds a full copy of", "Lost: " + rotate + " Stolen: the same, at once; a thief can vouch for copies that nobody has."},
 		{m.Keys.Node, "signs what the node itself states", "Lost or stolen: " + rotate},

@@ -17,11 +17,11 @@ import (
 type trustFile struct {
 	path   string
 	origin string
-	vkeys  []string
+	vkeys  [][]string // that sign the log, or will: the file names one of these
 	now    atomic.Pointer[receipt.Trust]
 }
 
-func openTrust(path, origin string, vkeys []string) (*trustFile, error) {
+func openTrust(path, origin string, vkeys ...[]string) (*trustFile, error) {
 	t := &trustFile{path: path, origin: origin, vkeys: vkeys}
 	return t, t.reload()
 }
@@ -48,7 +48,7 @@ func (t *trustFile) reload() error {
 	switch {
 	case trust.Origin != t.origin:
 		return fmt.Errorf("reading trust %s: it is for the log %s, this node runs %s", t.path, trust.Origin, t.origin)
-	case !slices.Equal(trust.VKeys(), t.vkeys):
+	case !slices.ContainsFunc(t.vkeys, func(v []string) bool { return slices.Equal(trust.VKeys(), v) }):
 		return fmt.Errorf("reading trust %s: its log_vkeys are not the keys that this node signs with: %q", t.path, t.vkeys)
 	}
 	t.now.Store(trust)

@@ -55,6 +55,14 @@ func (t *Trust) Publisher(id declaration.KeyID, index uint64) (ed25519.PublicKey
 	return nil, false
 }
 
+// Ended finds a publisher's key that ended at or before an index.
+func (t *Trust) Ended(id declaration.KeyID, index uint64) (ed25519.PublicKey, bool) {
+	if p := t.find(id); p != nil && p.ToSize != nil && *p.ToSize <= index {
+		return p.Key, true
+	}
+	return nil, false
+}
+
 func (t *Trust) find(id declaration.KeyID) *Publisher {
 	for i := range t.Publishers {
 		if p := &t.Publishers[i]; declaration.KeyIDOf(p.Key) == id {

@@ -33,6 +33,9 @@ type signers struct {
 // ErrNoSay is wrapped where those who signed have no say, or too few of them did.
 var ErrNoSay = errors.New("not signed by those who have a say in it")
 
+// ErrTooFew is wrapped where all who signed have a say and more of them must: it wraps ErrNoSay.
+var ErrTooFew = fmt.Errorf("%w, or by too few of them", ErrNoSay)
+
 // act checks an act in the order of FORMAT.md and does it.
 func (r *Roster) act(a *act.Act, entry []byte, files FilesFunc) error {
 	m := a.Message
@@ -144,9 +147,9 @@ func (r *Roster) need(s signers, who voice) error {
 	case who == theActKeys && s.act >= r.root.Terms.ActThreshold:
 		return nil
 	case who == theActKeys:
-		return fmt.Errorf("%w: %d act keys signed, want %d", ErrNoSay, s.act, r.root.Terms.ActThreshold)
+		return fmt.Errorf("%w: %d act keys signed, want %d", ErrTooFew, s.act, r.root.Terms.ActThreshold)
 	}
-	return fmt.Errorf("%w: %d root keys signed, want %d", ErrNoSay, s.root, r.root.Threshold)
+	return fmt.Errorf("%w: %d root keys signed, want %d", ErrTooFew, s.root, r.root.Threshold)
 }
 
 // request reads the request inside an act: for this registry, of a member that has not left.

@@ -194,6 +194,22 @@ func TestT31FalseEndings(t *testing.T) {
 	}
 }
 
+// A node asks no witness whose key was revoked: its cosignature would fill the quorum and count for nobody.
+func TestRevokedWitnessCosignsUntilThen(t *testing.T) {
+	w := founded(t)
+	key, from := alliancetest.Public("kr-busan witness"), w.r.Time()+60
+	w.do(&registryv1.RevokeKey{Member: proto.String("kr-busan"), Key: key, FromTime: proto.Uint64(uint64(from))}, byAct...)
+	m := w.r.Member("kr-busan")
+	for at, want := range map[int64]bool{0: true, from - 1: true, from: false, from + 1: false} {
+		if got := m.Cosigns(key, at); got != want {
+			t.Errorf("the key revoked from %d on cosigns at %d: %v, want %v", from, at, got, want)
+		}
+	}
+	if !m.Cosigns(alliancetest.Public("kr-busan mirror"), from) {
+		t.Error("its mirror key was not revoked")
+	}
+}
+
 func (w *world) rotation(id string) *registryv1.RotateKey {
 	c := w.city(id)
 	req := c.Change(w.t, w.registry(), w.r.Member(id).Member, func(m *registryv1.Member) {
@@ -236,6 +252,34 @@ func TestT31ThiefsRotation(t *testing.T) {
 	w.do(&registryv1.RotateKey{Request: again.Envelope.Format()}, byRoot...)
 	if string(w.r.Member("kr-busan").Entry.GetNodeKey()) != string(alliancetest.Public("kr-busan node 3")) {
 		t.Error("a rotation by the root did not take effect at once")
+	}
+}
+
+// TestT31RootDoesWhatWasContested: the very keys that act keys asked for, pending or contested, while nobody else may have them.
+func TestT31RootDoesWhatWasContested(t *testing.T) {
+	for _, contested := range []bool{false, true} {
+		w := founded(t)
+		w.do(w.rotation("kr-busan"), byAct...)
+		previous := w.r.Previous()
+		if contested {
+			w.do(&registryv1.Contest{Rotation: previous[:]}, w.city("kr-busan").Keys("tls")...)
+		}
+		thief := w.city("fr-lyon").Change(t, w.registry(), w.r.Member("fr-lyon").Member, func(m *registryv1.Member) {
+			m.NodeKey = alliancetest.Public("kr-busan node 2")
+		}, nil, append(w.city("fr-lyon").Keys("recovery"), w.city("kr-busan").Keys("node 2")...)...)
+		w.void("the new key as another's", &registryv1.RotateKey{Request: thief.Envelope.Format()}, byRoot...)
+		other := w.city("kr-busan").Change(t, w.registry(), w.r.Member("kr-busan").Member, func(m *registryv1.Member) {
+			m.TlsKey = alliancetest.Public("kr-busan node 2")
+		}, nil, w.city("kr-busan").Keys("recovery", "node 2")...)
+		w.void("the new key in another role", &registryv1.RotateKey{Request: other.Envelope.Format()}, byRoot...)
+		w.do(w.rotation("kr-busan"), byRoot...)
+		if string(w.r.Member("kr-busan").Entry.GetNodeKey()) != string(alliancetest.Public("kr-busan node 2")) {
+			t.Error("a rotation by the root did not take effect at once")
+		}
+		back := w.city("kr-busan").Change(t, w.registry(), w.r.Member("kr-busan").Member, func(m *registryv1.Member) {
+			m.NodeKey = alliancetest.Public("kr-busan node")
+		}, nil, w.city("kr-busan").Keys("recovery", "node")...)
+		w.void("back to a key that was in force", &registryv1.RotateKey{Request: back.Envelope.Format()}, byRoot...)
 	}
 }
 
@@ -376,6 +420,29 @@ func TestMoveLogAfterLostKeys(t *testing.T) {
 	m := w.r.Member("kr-busan")
 	if m.Log().Origin != moved.Origin || len(m.Logs) != 2 || m.Logs[0].End == nil || m.Logs[0].End.Size != 70 || w.r.ByOrigin(c.Origin) != m {
 		t.Errorf("logs = %+v", m.Logs)
+	}
+}
+
+// T-13: an officer who was retired does not come back with another log.
+func TestT13MoveLogBringsNoRetiredOfficerBack(t *testing.T) {
+	w := founded(t)
+	c := w.city("kr-busan")
+	w.do(&registryv1.RevokeKey{Member: &c.ID, Key: alliancetest.Public("kr-busan officer-2"), FinalNote: w.finalNote("kr-busan", 60)}, c.Keys("officer-1")...)
+	moved := alliancetest.NewCity(t, "kr-busan2")
+	request := func(edit func(*registryv1.Member)) []byte {
+		return c.Change(t, w.registry(), w.r.Member("kr-busan").Member, func(m *registryv1.Member) {
+			m.Origin = &moved.Origin
+			m.LogVkeys, m.WitnessVkey, m.MirrorVkey = moved.Entry.LogVkeys, moved.Entry.WitnessVkey, moved.Entry.MirrorVkey
+			edit(m)
+		}, moved.Note(t, 0, logproof.EmptyRoot(), w.now), append(c.Keys("recovery"), moved.Keys("log", "witness", "mirror")...)...).Envelope.Format()
+	}
+	root := rootOf("kr-busan", 70)
+	move := &registryv1.MoveLog{OldOrigin: &c.Origin, Size: proto.Uint64(70), Root: root[:], Request: request(func(*registryv1.Member) {})}
+	w.void("with the officer who was retired", move, byRoot...)
+	move.Request = request(func(m *registryv1.Member) { m.Publishers = m.Publishers[:1] })
+	w.do(move, byRoot...)
+	if w.r.Member("kr-busan").MayPublish(alliancetest.Public("kr-busan officer-2"), 0) {
+		t.Error("a retired officer publishes in the new log")
 	}
 }
 

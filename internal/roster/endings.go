@@ -30,6 +30,22 @@ type rotation struct {
 	due    int64
 }
 
+// PendingRotation is a rotation of a member's keys that has not taken effect: any key of the member can contest it.
+type PendingRotation struct {
+	Act    proof.Hash // leaf hash of the ROTATE_KEY, which a CONTEST names
+	Member string     // id
+	Due    int64      // registry time from which it is in effect, Unix seconds
+}
+
+// PendingRotations lists the rotations that have not taken effect, the oldest first.
+func (r *Roster) PendingRotations() []PendingRotation {
+	var out []PendingRotation
+	for _, p := range r.rotations {
+		out = append(out, PendingRotation{p.act, p.member.ID(), p.due})
+	}
+	return out
+}
+
 func (r *Roster) rotate(a *registryv1.RotateKey, s signers, leaf proof.Hash) error {
 	if err := r.need(s, theActKeys); err != nil {
 		return err
@@ -63,7 +79,7 @@ func (r *Roster) rotate(a *registryv1.RotateKey, s signers, leaf proof.Hash) err
 		r.turn(p)
 		return nil
 	}
-	r.claimKeys(p.entry)
+	r.askForKeys(p.entry)
 	r.rotations = append(r.rotations, p)
 	return nil
 }
@@ -228,6 +244,11 @@ func (r *Roster) move(a *registryv1.MoveLog, s signers) error {
 	}
 	if err := r.checkNewKeys(req.Member, m.Member); err != nil {
 		return err
+	}
+	for _, p := range req.Member.Entry.GetPublishers() {
+		if m.revoked(p.GetKey()) {
+			return fmt.Errorf("the publisher %s was revoked", p.GetLabel())
+		}
 	}
 	end := Pin{a.GetSize(), proof.Hash(a.GetRoot())}
 	if pin, ok := r.epoch.Pin(m.Log().Origin); ok && (end.Size < pin.Size || end.Size == pin.Size && end.Root != pin.Root) {

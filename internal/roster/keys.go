@@ -31,6 +31,25 @@ func logKeys(logs []*Log, origin string, size uint64) ([]*checkpoint.Verifier, e
 	return verifiers(keys[:]...)
 }
 
+// EndedLogKeys returns the keys of a log that ended below a size, those of each range: what they sign there counts for nothing.
+func (r *Roster) EndedLogKeys(origin string, size uint64) (out [][]*checkpoint.Verifier) {
+	m := r.ByOrigin(origin)
+	if m == nil {
+		return nil
+	}
+	for _, l := range m.Logs {
+		for _, k := range l.Keys {
+			if l.Origin != origin || k.To == 0 || size <= k.To {
+				continue
+			}
+			if v, err := verifiers(k.Keys[:]...); err == nil {
+				out = append(out, v)
+			}
+		}
+	}
+	return out
+}
+
 // NewestLogKeys returns what must all sign the next checkpoint of a log that a member has or had.
 func (r *Roster) NewestLogKeys(origin string) ([]*checkpoint.Verifier, error) {
 	m := r.ByOrigin(origin)
@@ -62,6 +81,13 @@ func (m *Member) Publishers(index uint64) []ed25519.PublicKey {
 		}
 	}
 	return out
+}
+
+// Cosigns reports whether what a witness or mirror key of the member signs at a time, in Unix seconds, counts: whether the key
+// was not revoked from then or earlier on.
+func (m *Member) Cosigns(raw []byte, at int64) bool {
+	from, revoked := m.cosigners[string(raw)]
+	return !revoked || at >= 0 && uint64(at) < from
 }
 
 // PublisherRange says that a key may sign leaf i where From ≤ i < To; To is 0 where there is no end.

@@ -174,7 +174,7 @@ func (r *Roster) checkNewKeys(e, old *act.Member) error {
 		if own && role == k.Role {
 			continue
 		}
-		if who, ok := r.keys[string(k.Raw)]; ok {
+		if who, ok := r.keys[string(k.Raw)]; ok && who != asked(k, e) {
 			return fmt.Errorf("the %s key is %s: %w", k.Role, who, errUsed)
 		}
 	}
@@ -185,4 +185,18 @@ func (r *Roster) claimKeys(e *act.Member) {
 	for _, k := range e.Keys() {
 		r.keys[string(k.Raw)] = fmt.Sprintf("the %s key of %s", k.Role, e.ID())
 	}
+}
+
+// askForKeys claims what is new in the entry of a pending rotation: for this member and role, should another act enter it.
+func (r *Roster) askForKeys(e *act.Member) {
+	for _, k := range e.Keys() {
+		if _, ok := r.keys[string(k.Raw)]; !ok {
+			r.keys[string(k.Raw)] = asked(k, e)
+		}
+	}
+}
+
+// asked is what a key is called that a rotation asked for and that was never in force.
+func asked(k act.Key, e *act.Member) string {
+	return fmt.Sprintf("asked for as the %s key of %s", k.Role, e.ID())
 }

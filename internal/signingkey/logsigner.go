@@ -27,21 +27,25 @@ func (e *RollbackError) Error() string {
 
 // LogSigner signs a log's checkpoints and never two roots for one size.
 type LogSigner struct {
-	origin    string
-	signers   []*checkpoint.Signer
-	verifiers []*checkpoint.Verifier
+	origin string
 
 	mu     sync.Mutex // guards the following
+	keys   *logKeys   // that sign
+	next   *logKeys   // that will, once Turn was called; nil: none
 	state  *State
 	last   *checkpoint.Verified // nil: nothing signed yet
+	lastBy *logKeys             // that signed last
 	halted error
 }
 
-// NewLogSigner returns the signer of the log named origin with its Ed25519 and
-// ML-DSA-44 keys. A last note in state must be by exactly these keys: else keys
-// and state belong to different logs.
-func NewLogSigner(origin string, ed, pq *Key, state *State) (*LogSigner, error) {
-	s := &LogSigner{origin: origin, state: state}
+// logKeys are the keys of a log that sign together.
+type logKeys struct {
+	signers   []*checkpoint.Signer
+	verifiers []*checkpoint.Verifier
+}
+
+func newLogKeys(origin string, ed, pq *Key) (*logKeys, error) {
+	l := &logKeys{}
 	for _, k := range []struct {
 		key *Key
 		alg Algorithm
@@ -58,16 +62,89 @@ func NewLogSigner(origin string, ed, pq *Key, state *State) (*LogSigner, error) 
 		if err != nil {
 			return nil, fmt.Errorf("making log signer: %w", err)
 		}
-		s.signers, s.verifiers = append(s.signers, signer), append(s.verifiers, verifier)
+		l.signers, l.verifiers = append(l.signers, signer), append(l.verifiers, verifier)
 	}
-	if note := state.Last(); note != nil {
-		last, err := checkpoint.Verify(note, s.verifiers, nil)
-		if err != nil {
-			return nil, fmt.Errorf("making log signer: lastsigned is not by this log's keys: %w", err)
-		}
-		s.last = last
+	return l, nil
+}
+
+func (l *logKeys) vkeys() []string {
+	var out []string
+	for _, signer := range l.signers {
+		out = append(out, checkpoint.FormatVKey(signer.Key()))
+	}
+	return out
+}
+
+// NewLogSigner returns the signer of the log named origin with its Ed25519 and
+// ML-DSA-44 keys. A last note in state must be by exactly these keys: else keys
+// and state belong to different logs.
+func NewLogSigner(origin string, ed, pq *Key, state *State) (*LogSigner, error) {
+	keys, err := newLogKeys(origin, ed, pq)
+	if err != nil {
+		return nil, err
+	}
+	s := &LogSigner{origin: origin, keys: keys, state: state}
+	if err := s.readLast(); err != nil {
+		return nil, err
 	}
 	return s, nil
+}
+
+// NewTurningLogSigner is NewLogSigner for a log whose keys an alliance replaces: the
+// next ones sign once Turn was called, or if they signed the last note already.
+func NewTurningLogSigner(origin string, ed, pq, nextEd, nextPQ *Key, state *State) (*LogSigner, error) {
+	keys, err := newLogKeys(origin, ed, pq)
+	if err != nil {
+		return nil, err
+	}
+	next, err := newLogKeys(origin, nextEd, nextPQ)
+	if err != nil {
+		return nil, err
+	}
+	s := &LogSigner{origin: origin, keys: keys, next: next, state: state}
+	if err := s.readLast(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// readLast verifies the last signed note by the keys that sign, or by the next ones.
+func (s *LogSigner) readLast() (err error) {
+	note := s.state.Last()
+	if note == nil {
+		return nil
+	}
+	if s.last, err = checkpoint.Verify(note, s.keys.verifiers, nil); err != nil && s.next != nil {
+		if s.last, err = checkpoint.Verify(note, s.next.verifiers, nil); err == nil {
+			s.keys, s.next = s.next, nil
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("making log signer: lastsigned is not by this log's keys: %w", err)
+	}
+	s.lastBy = s.keys
+	return nil
+}
+
+// NextVKeys are the keys that will sign once Turn was called, as VKeys returns those
+// that do; nil if there are none, or they do already.
+func (s *LogSigner) NextVKeys() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.next == nil {
+		return nil
+	}
+	return s.next.vkeys()
+}
+
+// Turn lets the next keys sign from now on; for the last signed head too, if that is
+// asked for once more.
+func (s *LogSigner) Turn() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.next != nil {
+		s.keys, s.next = s.next, nil
+	}
 }
 
 // Origin is the log's name.
@@ -75,11 +152,9 @@ func (s *LogSigner) Origin() string { return s.origin }
 
 // VKeys are the keys that sign, as C2SP vkeys: Ed25519, then ML-DSA-44.
 func (s *LogSigner) VKeys() []string {
-	var out []string
-	for _, signer := range s.signers {
-		out = append(out, checkpoint.FormatVKey(signer.Key()))
-	}
-	return out
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.keys.vkeys()
 }
 
 // Last returns the last signed checkpoint and its note; ok is false if there is
@@ -95,8 +170,8 @@ func (s *LogSigner) Last() (c checkpoint.Checkpoint, note []byte, ok bool) {
 
 // Sign signs the checkpoint of size and root, which must extend the last signed
 // one (the caller has checked that), keeps it as the last signed one, and returns
-// the note. The same size and root again returns the note that exists. Its time
-// never goes back, even if the clock does.
+// the note. The same size and root again returns the note that exists, unless the
+// keys have turned. Its time never goes back, even if the clock does.
 func (s *LogSigner) Sign(size uint64, root proof.Hash, now time.Time) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,7 +185,7 @@ func (s *LogSigner) Sign(size uint64, root proof.Hash, now time.Time) ([]byte, e
 	if err := s.state.Swap(note); err != nil {
 		return nil, s.halt(err)
 	}
-	s.last = signed
+	s.last, s.lastBy = signed, s.keys
 	return note, nil
 }
 
@@ -126,17 +201,19 @@ func (s *LogSigner) make(size uint64, root proof.Hash, now time.Time) (*checkpoi
 		last := s.last.Checkpoint
 		switch {
 		case last.Size == size && last.Root == root:
-			return s.last, s.state.Last(), nil
+			if s.lastBy == s.keys {
+				return s.last, s.state.Last(), nil
+			} // else the keys have turned since: the same head by the new ones
 		case last.Size >= size:
 			return nil, nil, &RollbackError{Last: last, Asked: c}
 		}
 		now = s.notBeforeLast(now)
 	}
-	note, err := checkpoint.Sign(c, now, s.signers...)
+	note, err := checkpoint.Sign(c, now, s.keys.signers...)
 	if err != nil {
 		return nil, nil, err
 	}
-	signed, err := checkpoint.Verify(note, s.verifiers, nil)
+	signed, err := checkpoint.Verify(note, s.keys.verifiers, nil)
 	return signed, note, err
 }
 

@@ -70,7 +70,7 @@ func (a *members) notices(i, n int) {
 	}
 	defer c.Close()
 	var all []draft.Submission
-	for number := range uint32(n) { //nolint:gosec // a few hundred
+	for number := range uint32(n) {
 		text := fmt.Sprintf("Report number %d will appear here.", number)
 		d := &draft.Draft{
 			Operation: declaration.Publish, Subject: declaration.Subject{Kind: declaration.Notice, Number: 1000 + number},

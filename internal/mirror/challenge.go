@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -168,18 +169,19 @@ func (m *Mirror) Withheld(origin string) string {
 	return why
 }
 
-// Challenges returns those that are open now, in the order of their logs.
+// Challenges returns those that are open now, in the order of their logs; those of before a restart from when their logs were
+// looked at again.
 func (m *Mirror) Challenges() []Challenge {
+	c := m.challenges
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	var out []Challenge
-	for _, origin := range slices.Sorted(slices.Values(m.opts.Logs.Origins())) {
-		stopped := m.Withheld(origin) != ""
-		m.challenges.mu.Lock()
-		if ch := m.challenges.open(origin); ch != nil {
+	for _, origin := range slices.Sorted(maps.Keys(c.of)) {
+		if ch := c.of[origin]; ch != nil {
 			shown := *ch
-			shown.Stopped = stopped
+			shown.Stopped = c.now().Sub(ch.Since) >= patience
 			out = append(out, shown)
 		}
-		m.challenges.mu.Unlock()
 	}
 	return out
 }

@@ -120,7 +120,7 @@ func TestT17WithheldDataStopCosigning(t *testing.T) {
 			}
 			src.drop = drop
 			w.attached("dep/1", 1, []byte("a report"))
-			w.log.Declare(5000, "officer-1") // more than a chunk: it is proven by tiles
+			w.log.Declare(4200, "officer-1") // more than a chunk: it is proven by tiles
 			begun := w.now
 			if err := w.follow(); err == nil {
 				t.Fatal("what was withheld was followed")
@@ -133,7 +133,7 @@ func TestT17WithheldDataStopCosigning(t *testing.T) {
 				}
 			}
 			c := w.mirror.Challenges()
-			if len(c) != 1 || c[0].Size != 5011 || !c[0].Since.Equal(begun) || c[0].Stopped || c[0].Missing == "" || w.mirror.State().Challenges != 1 {
+			if len(c) != 1 || c[0].Size != 4211 || !c[0].Since.Equal(begun) || c[0].Stopped || c[0].Missing == "" || w.mirror.State().Challenges != 1 {
 				t.Fatalf("challenges %+v, want one since %v", c, begun)
 			}
 			w.close()

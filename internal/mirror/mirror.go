@@ -132,6 +132,7 @@ func (m *Mirror) Follow(ctx context.Context, origin string) error {
 	if !ok {
 		return errUnknown
 	}
+	_ = m.Withheld(origin) // what was open before a restart is again, also if nobody shows a head
 	var errs []error
 	for _, src := range known.Sources {
 		err := m.follow(ctx, origin, known, src)

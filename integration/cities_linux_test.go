@@ -456,8 +456,11 @@ func (c *cities) audit(members ...*cityNode) {
 	for _, m := range members {
 		args = append(args, m.id)
 	}
-	if out := c.must(0, args...); strings.Count(out, "TRUE ") != len(members) {
-		c.t.Errorf("the audit of the alliance:\n%s", out)
+	out := c.must(0, args...)
+	for _, m := range members {
+		if !strings.Contains(out, fmt.Sprintf("%-14s %s ", "TRUE", m.id)) {
+			c.t.Errorf("the audit does not find %s true:\n%s", m.id, out)
+		}
 	}
 }
 

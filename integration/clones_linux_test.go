@@ -98,7 +98,7 @@ func TestT16SplitViewByAddress(t *testing.T) {
 	c.verify(0, m.declare(0, patience))
 	c.audit(m) // by everybody else
 	out := c.wants(victim, 1, cityproof, "audit", "--root", c.root, m.id)
-	if !strings.Contains(out, "FALSE ") || !strings.Contains(out, "the log's keys signed two histories") {
+	if !strings.Contains(out, "FALSE          "+m.id) || !strings.Contains(out, "signed two histories") {
 		t.Errorf("what the victim finds:\n%s", out)
 	}
 	m.client = c.web(victim)

@@ -163,6 +163,38 @@ func TestT15RewrittenHistoryIsProven(t *testing.T) {
 	p.proven(evidence.Rewritten)
 }
 
+// T-16, E2: a head of another history that is shown but once, while a question about the log is open, is compared all the
+// same.
+func TestT16HeadShownOnceIsCompared(t *testing.T) {
+	p := newPair(t)
+	one, two := alliancetest.NewTree(30, "one"), alliancetest.NewTree(9, "two")
+	n := p.nodes[0]
+	n.Learn(p.head(0, one, 5))
+	n.Learn(p.head(0, one, 20))
+	growth := n.Questions()
+	if len(growth) != 1 {
+		t.Fatalf("%d questions, want 1", len(growth))
+	}
+	n.Learn(p.head(0, two, 9))
+	n.Learn(p.head(0, one, 30))
+	if q := n.Questions(); len(q) != 0 {
+		t.Fatalf("%d more questions while one is open", len(q))
+	}
+	p.must(n.Proven(growth[0], nil, one.Consistency(5, 20)))
+	for range 2 {
+		for _, q := range n.Questions() {
+			root := one.Root(q.Small.Size)
+			p.must(n.Proven(q, &root, one.Consistency(q.Small.Size, q.Large.Size)))
+		}
+	}
+	if proofs := n.Proofs(); len(proofs) != 1 {
+		t.Errorf("%d proofs, want 1", len(proofs))
+	}
+	if q := n.Questions(); len(q) != 0 {
+		t.Errorf("%d questions are left", len(q))
+	}
+}
+
 // T-23: old heads, shown again and again, move nothing and make nobody ask twice.
 func TestT23ReplayedHeadsMoveNothing(t *testing.T) {
 	p := newPair(t)

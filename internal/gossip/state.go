@@ -21,6 +21,7 @@ const (
 
 	buckets    = 256
 	maxSettled = 8
+	maxWaiting = 8
 	maxPerKey  = 3
 	banned     = time.Minute
 )
@@ -113,8 +114,9 @@ type slot struct {
 
 // more is what few logs need.
 type more struct {
-	settled  []point   // in the history, the newest last
-	question *Question // open
+	settled  []point    // in the history, the newest last
+	question *Question  // open
+	waiting  []Question // behind it, the oldest first
 }
 
 type point struct {
@@ -270,16 +272,21 @@ func (sl *slot) settle(h *Head) {
 	sl.more.settled = append(sl.more.settled, point{h.Size, h.Root})
 }
 
-// ask opens a question, unless one of that log is open already.
+// ask opens a question. One about a log that has one open waits behind it: a head that is shown but once is compared too.
 func (s *State) ask(sl *slot, q Question) {
 	if sl.more == nil {
 		sl.more = &more{}
 	}
-	if sl.more.question != nil {
+	m := sl.more
+	if m.question == nil {
+		m.question = &q
+		s.questions = append(s.questions, q)
 		return
 	}
-	sl.more.question = &q
-	s.questions = append(s.questions, q)
+	same := func(o Question) bool { return o.Small.Size == q.Small.Size && o.Small.Root == q.Small.Root }
+	if !same(*m.question) && len(m.waiting) < maxWaiting && !slices.ContainsFunc(m.waiting, same) {
+		m.waiting = append(m.waiting, q)
+	}
 }
 
 var errNoProof = errors.New("the proof shows nothing")
@@ -312,7 +319,11 @@ func (s *State) Unanswered(q Question) {
 	if sl.more == nil {
 		return
 	}
-	if sl.more.question = nil; len(sl.more.settled) == 0 {
+	if sl.more.question = nil; len(sl.more.waiting) > 0 {
+		next := sl.more.waiting[0]
+		sl.more.waiting = sl.more.waiting[1:]
+		s.ask(sl, next)
+	} else if len(sl.more.settled) == 0 {
 		sl.more = nil
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/client"
+	"github.com/cityproof/cityproof/internal/evidence"
 	"github.com/cityproof/cityproof/internal/logtime"
 	"github.com/cityproof/cityproof/internal/receipt"
 )
@@ -40,6 +41,9 @@ type Options struct {
 	// wraps roster.ErrNotFinal says that it makes no log time; any other makes it void. It is called from many goroutines,
 	// in no order. nil: nobody knows the log's witnesses, and the trust file's keys must have signed it.
 	Anchor func(index uint64, note []byte) (logtime.Anchor, error)
+	// Evidence verifies a proof of misbehaviour in the log by the keys of an alliance. It is called from many goroutines. nil:
+	// only its form is looked at.
+	Evidence func(e *evidence.Evidence) error
 	// OriginAt names the log that a statement at an index is for, where a log goes on from another one with the same
 	// entries, as a registry does after a proven fork. nil: the log itself.
 	OriginAt func(index uint64) string

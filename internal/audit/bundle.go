@@ -14,6 +14,7 @@ import (
 	"github.com/cityproof/cityproof/internal/client"
 	"github.com/cityproof/cityproof/internal/declaration"
 	"github.com/cityproof/cityproof/internal/entry"
+	"github.com/cityproof/cityproof/internal/evidence"
 	"github.com/cityproof/cityproof/internal/proof"
 	"github.com/cityproof/cityproof/internal/tile"
 )
@@ -40,6 +41,7 @@ type leaf struct {
 	signed *declaration.Signed    // nil: void, unknown, or no statement
 	anchor *checkpoint.Checkpoint // of an anchor, else nil
 	beat   *beat                  // of an anchor that was judged
+	proof  *evidence.Evidence     // of misbehaviour, that the log's owner wrote down
 	id     identity
 	act    bool   // of a registry
 	void   string // why it is no leaf of any chain
@@ -191,6 +193,12 @@ func (a *auditor) judge(index uint64, hash proof.Hash, b []byte) leaf {
 		l.act = true
 		return l
 	}
+	if envelope.PayloadType == evidence.PayloadType {
+		if l.proof, err = a.readProof(envelope); err != nil {
+			l.void = err.Error()
+		}
+		return l
+	}
 	if envelope.PayloadType != declaration.PayloadType {
 		// These are made for alliances; who may sign them is not in a trust file.
 		if slices.Contains(laterTypes, envelope.PayloadType) {
@@ -233,11 +241,24 @@ func (a *auditor) judge(index uint64, hash proof.Hash, b []byte) leaf {
 	return l
 }
 
+// readProof reads a proof of misbehaviour that the log's owner has written down. Whom it accuses is not this log's business, but
+// one that proves nothing has no place in it; with the keys of an alliance that is checked.
+func (a *auditor) readProof(envelope *declaration.Envelope) (*evidence.Evidence, error) {
+	e, err := evidence.ParsePayload(envelope.Payload)
+	if err != nil || a.opts.Evidence == nil {
+		return e, err
+	}
+	// Of a key that this roster does not know nothing can be told; a newer one may.
+	if err := a.opts.Evidence(e); err != nil && !errors.Is(err, evidence.ErrUnknownKey) {
+		return nil, fmt.Errorf("evidence that proves nothing: %w", err)
+	}
+	return e, nil
+}
+
 // laterTypes are entries that a city's log will hold in an alliance, and that this
 // version can't judge (declarations.md, section 2.1).
 var laterTypes = []string{
 	"application/vnd.cityproof.act.v1+json",
-	"application/vnd.cityproof.evidence.v1+json",
 	"application/vnd.cityproof.complaints.v1+json",
 	"application/vnd.cityproof.ticket.v1+json",
 }

@@ -163,6 +163,9 @@ func (f *follower) step(ctx context.Context, st *step) error {
 	case st.act:
 		f.report.Acts++
 		return nil
+	case st.proof != nil:
+		f.report.Evidence++
+		return nil
 	case st.anchor != nil:
 		f.anchor(st)
 		return nil

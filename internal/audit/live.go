@@ -48,6 +48,8 @@ type Entry struct {
 	Previous *declaration.Head
 	// Act is the entry itself, of an act in a registry.
 	Act []byte
+	// Evidence is a proof of misbehaviour that the log's owner wrote down; nil of other entries.
+	Evidence *evidence.Evidence
 	// Anchor says that it is an anchor, of which Clock tells.
 	Anchor bool
 	// Void says why it counts for nothing, Newer why this program can't tell.
@@ -181,6 +183,8 @@ func (l *Live) take(it leaf, b []byte) Entry {
 		l.uncertain = true
 	case it.act:
 		out.Act = b
+	case it.proof != nil:
+		out.Evidence = it.proof
 	case it.anchor != nil:
 		out.Void = l.beat(it)
 	case l.known(it.id):

@@ -112,7 +112,11 @@ func (a *allianceAuditor) log(ctx context.Context, m *roster.Member, out *Member
 	r, origin := st.Roster, m.Log().Origin
 	opts := Options{
 		Trust: trust, City: m.ID(), Sources: sources, Checkpoint: at.note, WithoutBodies: a.opts.WithoutBodies, Anchor: a.judge(m), Late: true,
-		LogKeys:      func(size uint64) ([]*checkpoint.Verifier, error) { return r.LogKeys(origin, size) },
+		LogKeys: func(size uint64) ([]*checkpoint.Verifier, error) { return r.LogKeys(origin, size) },
+		Evidence: func(e *evidence.Evidence) error {
+			_, err := e.Verify(r.EvidenceKeys())
+			return err
+		},
 		EndedLogKeys: func(size uint64) [][]*checkpoint.Verifier { return r.EndedLogKeys(origin, size) },
 	}
 	if opts.Acts = m.Log().Origin == st.Roster.Root().Terms.Registry.Origin; opts.Acts {

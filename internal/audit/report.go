@@ -61,6 +61,8 @@ type Report struct {
 	LogTime *LogTime `json:"log_time,omitempty"`
 	// Acts are the registry's, of which only the form was looked at.
 	Acts uint64 `json:"acts,omitempty"`
+	// Evidence are proofs of misbehaviour that the log's owner wrote down.
+	Evidence uint64 `json:"evidence,omitempty"`
 	// Subjects are all that were ever declared.
 	Subjects    uint64            `json:"subjects"`
 	Statements  uint64            `json:"statements"`

@@ -246,6 +246,9 @@ func (a *App) printProven(r *audit.Report, noBodies bool) {
 		{"", "", countsOf(r.Operations)},
 		{"", "", countsOf(r.Provenances)},
 	}
+	if r.Evidence > 0 {
+		rows = append(rows, []string{"proofs of misbehaviour", fmt.Sprint(r.Evidence), "of others, as this city wrote them down"})
+	}
 	if r.Anchors > 0 {
 		rows = append(rows, []string{"anchors of its clock", fmt.Sprint(r.Anchors), "each a head of this very log"})
 	}

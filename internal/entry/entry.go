@@ -10,6 +10,7 @@ import (
 	"github.com/cityproof/cityproof/internal/canonical"
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/declaration"
+	"github.com/cityproof/cityproof/internal/evidence"
 )
 
 // Kind says what an entry is.
@@ -20,6 +21,7 @@ const (
 	Statement Kind = iota + 1
 	Act
 	Anchor
+	Evidence
 )
 
 func (k Kind) String() string {
@@ -30,6 +32,8 @@ func (k Kind) String() string {
 		return "act"
 	case Anchor:
 		return "anchor"
+	case Evidence:
+		return "proof of misbehaviour"
 	}
 	return fmt.Sprintf("Kind(%d)", int(k))
 }
@@ -54,6 +58,7 @@ type Entry struct {
 	Signed *declaration.Signed    // of a Statement
 	Act    *act.Act               // of an Act
 	Head   *checkpoint.Checkpoint // of an Anchor
+	Proof  *evidence.Evidence     // of Evidence
 }
 
 // IsAnchor reports whether an entry is an anchor: a signed note, not an envelope (federation.md, section 4).
@@ -76,6 +81,14 @@ func Parse(b []byte) (*Entry, error) {
 			return nil, err
 		}
 		out.Files = []File{{out.Signed.Statement.BodySHA256, out.Signed.Statement.BodySize}}
+		return out, nil
+	}
+	if e.PayloadType == evidence.PayloadType {
+		out.Kind = Evidence
+		out.Proof, err = evidence.ParsePayload(e.Payload)
+		if err != nil {
+			return nil, err
+		}
 		return out, nil
 	}
 	var none *act.NotActError

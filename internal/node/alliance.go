@@ -196,6 +196,7 @@ func (a *alliance) run(ctx context.Context) {
 	g.Go(func() { a.cosign(ctx) })
 	g.Go(func() { a.listen(ctx) })
 	g.Go(func() { a.member.accusations.watch(ctx, a.poll) })
+	g.Go(func() { a.member.accusations.logAll(ctx) })
 	if a.member.gossip != nil {
 		g.Go(func() { a.member.gossip.Run(ctx) })
 	}

@@ -22,6 +22,8 @@ type accusations struct {
 	store    *evidencestore.Store
 	alert    func(subject, text string)
 
+	fresh chan struct{} // a word that there is evidence that may not be logged yet
+
 	mu      sync.Mutex // guards the following
 	of      *roster.Roster
 	version int
@@ -37,7 +39,7 @@ func (m *member) openEvidence(alert func(subject, text string)) error {
 	if err != nil {
 		return err
 	}
-	m.accusations = &accusations{alliance: m.alliance, store: store, alert: alert}
+	m.accusations = &accusations{alliance: m.alliance, store: store, alert: alert, fresh: make(chan struct{}, 1)}
 	return nil
 }
 
@@ -90,6 +92,7 @@ func (a *accusations) add(e *evidence.Evidence) error {
 	text := f.Explain() + fmt.Sprintf("\nThe evidence is %s.evidence in state/evidence of %s; anybody checks it with: cityproof evidence verify FILE --root root.json\n"+
 		"Until you say otherwise this node does not cosign the log: cityproof evidence resume %s --reason WHY\n", f.Key(), a.alliance.member.cfg.City, f.Origin)
 	a.alert("Cityproof: "+f.String(), text)
+	a.toLog()
 	return nil
 }
 

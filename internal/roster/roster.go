@@ -11,6 +11,7 @@ import (
 	"github.com/cityproof/cityproof/internal/act"
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/declaration"
+	"github.com/cityproof/cityproof/internal/evidence"
 	"github.com/cityproof/cityproof/internal/proof"
 	"github.com/cityproof/cityproof/internal/root"
 )
@@ -196,6 +197,9 @@ func (r *Roster) take(entry []byte, files FilesFunc) (Outcome, error) {
 	case errors.As(err, &other):
 		if other.PayloadType == declaration.PayloadType {
 			return Outcome{Kind: Skipped, What: "declaration"}, nil
+		}
+		if other.PayloadType == evidence.PayloadType {
+			return Outcome{Kind: Skipped, What: "evidence"}, nil
 		}
 		return Outcome{Kind: Void, Reason: err}, nil
 	case err != nil:

@@ -119,9 +119,13 @@ func (w *world) happens() {
 }
 
 func (w *world) join() {
-	if len(w.towns) > 22 {
-		return
+	if len(w.towns) <= 22 {
+		w.admit()
 	}
+}
+
+// admit takes a new city in.
+func (w *world) admit() {
 	id := w.newID()
 	t := w.town(id)
 	if hosts := w.members(roster.Active); w.chance(4) {

@@ -37,7 +37,6 @@ func TestF21RegistryGoesOn(t *testing.T) {
 	if err := os.Rename(made, file); err != nil { // all nodes of the demo have one root.json, and look beside it
 		t.Fatal(err)
 	}
-	a.demo.Nodes[0].Config = filepath.Join(fresh, "node.yaml")
 	a.start(0)
 	a.cityproof(0, "alliance", "root", file, "--root", a.demo.Root,
 		"--key", filepath.Join(a.dir, "holders", "act-1.key"), "--key", filepath.Join(a.dir, "holders", "act-2.key"))
@@ -100,27 +99,25 @@ func (a *members) copied(origin, file string) checkpoint.Checkpoint {
 	return head
 }
 
-// secondLog makes the folder of the secretariat's node with a new log: its log's name and keys are new, all else is as it was.
+// secondLog gives the secretariat's node a new log, with keys and a name of its own, and returns the folder of its trust.json. The
+// rest of the node stays in its place: its witness and mirror must not forget what they have cosigned.
 func (a *members) secondLog() string {
 	a.t.Helper()
-	was := filepath.Dir(a.demo.Nodes[0].Config)
-	fresh := filepath.Join(a.folder(0), "node-2")
+	was, fresh := filepath.Dir(a.demo.Nodes[0].Config), filepath.Join(a.folder(0), "second")
 	url := "https://" + strings.TrimSuffix(a.demo.Nodes[0].Origin, "/log")
 	if out, err := exec.Command(cityproofNode, "init", "--city", a.demo.Nodes[0].Name, "--url", url, "--log-name", "log-2", "--dir", fresh).CombinedOutput(); err != nil {
 		a.t.Fatalf("init: %v\n%s", err, out)
 	}
-	for _, key := range []string{"witness.key", "mirror.key", "node.key", "tls.key"} {
-		b, err := os.ReadFile(filepath.Join(was, "keys", key))
-		if err == nil {
-			err = os.WriteFile(filepath.Join(fresh, "keys", key), b, 0o600)
-		}
-		if err != nil {
+	for old, now := range map[string]string{
+		filepath.Join(was, "state", "lastsigned"):       filepath.Join(was, "lastsigned-of-the-old-log"),
+		filepath.Join(was, "data"):                      filepath.Join(was, "data-of-the-old-log"),
+		filepath.Join(fresh, "trust.json"):              filepath.Join(was, "trust.json"),
+		filepath.Join(fresh, "keys", "log-ed25519.key"): filepath.Join(was, "keys", "log-ed25519.key"),
+		filepath.Join(fresh, "keys", "log-mldsa44.key"): filepath.Join(was, "keys", "log-mldsa44.key"),
+	} {
+		if err := os.Rename(old, now); err != nil {
 			a.t.Fatal(err)
 		}
-	}
-	// What its witness and mirror have cosigned must not be forgotten.
-	if out, err := exec.Command("cp", "-r", filepath.Join(was, "state", "witness"), filepath.Join(fresh, "state", "witness")).CombinedOutput(); err != nil {
-		a.t.Fatalf("%v: %s", err, out)
 	}
 	b, err := os.ReadFile(a.demo.Nodes[0].Config)
 	if err != nil {
@@ -130,8 +127,8 @@ func (a *members) secondLog() string {
 	if text == string(b) {
 		a.t.Fatalf("no url in\n%s", b)
 	}
-	if err := os.WriteFile(filepath.Join(fresh, "node.yaml"), []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(a.demo.Nodes[0].Config, []byte(text), 0o600); err != nil {
 		a.t.Fatal(err)
 	}
-	return fresh
+	return was
 }

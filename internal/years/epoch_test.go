@@ -15,6 +15,9 @@ import (
 // epoch draws the next epoch, whose seed must be fixed, and hands the registry over.
 func (w *world) epoch() {
 	w.t.Helper()
+	if w.chance(2) {
+		w.tryVoid(epochAttempts)
+	}
 	now, number := w.nextSeats()
 	p, err := w.r.Propose()
 	if err != nil {
@@ -33,7 +36,7 @@ func (w *world) epoch() {
 	w.checkHandOver(before, w.seats, now, number)
 	w.atEpoch, w.seats = before, now
 	if w.chance(4) {
-		w.tryVoid() // between EPOCH and the hand-over, too
+		w.tryVoid(attempts) // between EPOCH and the hand-over, too
 	}
 	w.anchor(time.Hour)
 	if w.r.AwaitsHandOver() {

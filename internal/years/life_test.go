@@ -38,7 +38,7 @@ func (w *world) month() {
 			w.happens()
 		}
 		if w.chance(3) {
-			w.tryVoid()
+			w.tryVoid(attempts)
 		}
 		if w.chance(5) {
 			w.stale = w.r.Clone()

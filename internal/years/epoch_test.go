@@ -31,6 +31,9 @@ func (w *world) epoch() {
 		Number: &number, NextDraw: proto.Uint64(uint64(w.now.Add(20 * day).Unix())),
 		RosterRoot: p.RosterRoot[:], Committee: p.Committee, Pins: w.file(roster.FormatPins(w.pins)),
 	}
+	if w.chance(3) { // members came or keys turned: people draw sooner
+		*e.NextDraw = uint64(w.now.Add(time.Duration(1+w.rnd.IntN(4)) * day).Unix())
+	}
 	before := w.r.Clone()
 	w.do(e, w.act()...)
 	w.checkHandOver(before, w.seats, now, number)

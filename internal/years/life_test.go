@@ -17,10 +17,10 @@ import (
 	"github.com/cityproof/cityproof/internal/roster"
 )
 
-// live lets the alliance live for some months, and checks it all along.
-func (w *world) live(months int) {
+// live lets the alliance live for some time, and checks it all along.
+func (w *world) live(span time.Duration) {
 	w.t.Helper()
-	for range months {
+	for w.now.Sub(alliancetest.FoundedAt) < span {
 		w.month()
 		w.checkPins()
 	}

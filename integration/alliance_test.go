@@ -257,6 +257,19 @@ func TestT14LiarIsNotCosignedUntilOperatorsResume(t *testing.T) {
 		t.Helper()
 		a.cityproof(want, "evidence", "resume", "riviere.example/log", "--config", a.demo.Nodes[i].Config, "--reason", reason)
 	}
+	// Every honest city writes the proof into its own log.
+	for i := 0; i < 3; i++ {
+		var logged bool
+		for try := 0; try < 100 && !logged; try++ {
+			out := a.cityproof(0, "audit", "--root", a.demo.Root, "--json", a.demo.Nodes[i].Name)
+			if logged = strings.Contains(out, `"evidence": 1`); !logged {
+				time.Sleep(100 * time.Millisecond)
+			}
+		}
+		if !logged {
+			t.Errorf("%s has not logged the proof", a.demo.Nodes[i].Name)
+		}
+	}
 	resume(3, 0, "the demo signed it; the keys are where they were")
 	a.kill(3)
 	a.spawn(3)

@@ -10,8 +10,11 @@ import (
 
 // I7: evidence in a log has one encoding.
 func TestI7PayloadRoundTrip(t *testing.T) {
-	w := newWorld(t)
-	e := w.e1(t)
+	p := newParty(t)
+	e, err := evidence.NewE1(newHistory(t, 12, 12).bare(t, p.log, 7, start), newHistory(t, 12, 3).bare(t, p.log, 7, start))
+	if err != nil {
+		t.Fatal(err)
+	}
 	b := e.FormatPayload()
 	again, err := evidence.ParsePayload(b)
 	if err != nil || !bytes.Equal(again.Format(), e.Format()) {

@@ -128,6 +128,9 @@ func anchoredAt(r *roster.Roster, m *roster.Member, anchor []byte) (int64, error
 func (c *copies) own() (out []*client.LogReader) {
 	r := c.alliance.follower.Roster()
 	m := c.alliance.own(r)
+	if c.alliance.continued() != nil {
+		m = r.Member(c.alliance.member.cfg.City) // with the registry's old log, whose entries are wanted
+	}
 	if m == nil {
 		return nil
 	}

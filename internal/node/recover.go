@@ -38,6 +38,9 @@ func (a *alliance) recover(ctx context.Context) {
 
 // electorate is who says which head of the member's log was signed last: its committee by a roster of today, and everybody else.
 func (a *alliance) electorate() (*recovery.Electorate, error) {
+	if head := a.continued(); head != nil {
+		return &recovery.Electorate{Head: head}, nil
+	}
 	r := a.follower.Roster()
 	own := a.own(r)
 	switch {
@@ -63,6 +66,18 @@ func (a *alliance) electorate() (*recovery.Electorate, error) {
 	}
 	e.Others = without(e.Others, bench.Committee)
 	return e, nil
+}
+
+// continued is the head up to which this node's log has the entries of the registry's old log, where a version of the root lets
+// the registry go on here; nil if it is another log.
+func (a *alliance) continued() *checkpoint.Checkpoint {
+	next := a.follower.State().Next
+	if next == nil || next.Terms.Registry.Origin != a.member.origin {
+		return nil
+	}
+	head := next.GoesOn().Head()
+	head.Origin = a.member.origin
+	return &head
 }
 
 func without(ids, gone []string) []string {

@@ -18,6 +18,8 @@ const askAtOnce = 32
 
 // Electorate is who is asked for the newest head of a log.
 type Electorate struct {
+	// Head is the head itself where nobody need be asked, for root metadata names it: of a registry that goes on in a new log.
+	Head *checkpoint.Checkpoint
 	// Committee are the member ids on the log's seats: a quorum of them must answer.
 	Committee []string
 	// Others are asked as well; what they name counts, and they need not answer.

@@ -131,6 +131,9 @@ func (r *run) newest(ctx context.Context, loss ledger.Loss) (checkpoint.Checkpoi
 	if err != nil {
 		return last, err
 	}
+	if e.Head != nil {
+		return *e.Head, nil
+	}
 	head, err := e.newest(ctx, r.Ledger.Origin(), r.Ask)
 	if err == nil && last.Size > head.Size {
 		head = last

@@ -15,6 +15,9 @@ import (
 // epoch draws the next epoch, whose seed must be fixed, and hands the registry over.
 func (w *world) epoch() {
 	w.t.Helper()
+	if w.chance(2) {
+		w.tryVoid(epochAttempts)
+	}
 	now, number := w.nextSeats()
 	p, err := w.r.Propose()
 	if err != nil {
@@ -28,12 +31,15 @@ func (w *world) epoch() {
 		Number: &number, NextDraw: proto.Uint64(uint64(w.now.Add(20 * day).Unix())),
 		RosterRoot: p.RosterRoot[:], Committee: p.Committee, Pins: w.file(roster.FormatPins(w.pins)),
 	}
+	if w.chance(3) { // members came or keys turned: people draw sooner
+		*e.NextDraw = uint64(w.now.Add(time.Duration(1+w.rnd.IntN(4)) * day).Unix())
+	}
 	before := w.r.Clone()
 	w.do(e, w.act()...)
 	w.checkHandOver(before, w.seats, now, number)
 	w.atEpoch, w.seats = before, now
 	if w.chance(4) {
-		w.tryVoid() // between EPOCH and the hand-over, too
+		w.tryVoid(attempts) // between EPOCH and the hand-over, too
 	}
 	w.anchor(time.Hour)
 	if w.r.AwaitsHandOver() {

@@ -120,6 +120,7 @@ func (w *world) forkRegistry() {
 		w.follow(common, w)
 	}
 	other.wrong = true
+	other.made += 1 << 20 // so that nothing there is what it is here
 	other.goesOn()
 	w.goesOn()
 	w.proveFork(other)
@@ -190,7 +191,7 @@ func (w *world) follow(f *registry.Follower, of *world) {
 // goesOn lets one side of a fork live for some weeks: it admits somebody, may draw an epoch, and makes receipts.
 func (w *world) goesOn() {
 	w.t.Helper()
-	w.join()
+	w.admit()
 	w.accredit()
 	w.anchor(2 * day)
 	if w.chance(2) {

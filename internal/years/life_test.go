@@ -17,10 +17,10 @@ import (
 	"github.com/cityproof/cityproof/internal/roster"
 )
 
-// live lets the alliance live for some months, and checks it all along.
-func (w *world) live(months int) {
+// live lets the alliance live for some time, and checks it all along.
+func (w *world) live(span time.Duration) {
 	w.t.Helper()
-	for range months {
+	for w.now.Sub(alliancetest.FoundedAt) < span {
 		w.month()
 		w.checkPins()
 	}
@@ -38,7 +38,7 @@ func (w *world) month() {
 			w.happens()
 		}
 		if w.chance(3) {
-			w.tryVoid()
+			w.tryVoid(attempts)
 		}
 		if w.chance(5) {
 			w.stale = w.r.Clone()
@@ -119,9 +119,13 @@ func (w *world) happens() {
 }
 
 func (w *world) join() {
-	if len(w.towns) > 22 {
-		return
+	if len(w.towns) <= 22 {
+		w.admit()
 	}
+}
+
+// admit takes a new city in.
+func (w *world) admit() {
 	id := w.newID()
 	t := w.town(id)
 	if hosts := w.members(roster.Active); w.chance(4) {

@@ -81,8 +81,13 @@ func (w *world) provable(id string, head checkpoint.Checkpoint, good bool) int {
 	if m == nil || head.Size == 0 || !w.sameKeys(head) {
 		return -1
 	}
-	for range 5 {
+	for try := range int(head.Size) {
 		index := w.rnd.IntN(int(head.Size))
+		if !good {
+			index = int(head.Size) - 1 - try // there are few of those
+		} else if try == 8 {
+			break
+		}
 		signed, err := declaration.ParseSigned(w.statements(id)[index])
 		if err != nil || signed.Statement.Log != head.Origin {
 			continue // an act, an anchor
@@ -108,7 +113,11 @@ func (w *world) sameKeys(head checkpoint.Checkpoint) bool {
 func (w *world) keepReceipts(id string) {
 	w.t.Helper()
 	m := w.r.Member(id)
-	if m.Log().End != nil || w.r.Status(m) == roster.Left || w.r.AwaitsHandOver() || w.liars[m.Log().Origin] {
+	if w.r.Status(m) == roster.Left || w.r.AwaitsHandOver() || w.liars[m.Log().Origin] {
+		return
+	}
+	if m.Log().End != nil {
+		w.keepAboveTheEnd(id)
 		return
 	}
 	head := w.head(id)
@@ -139,6 +148,52 @@ func (w *world) keepReceipts(id string) {
 	}
 }
 
+// keepAboveTheEnd makes the receipt of what a thief, and everybody who should not, signs above the end of a frozen log.
+func (w *world) keepAboveTheEnd(id string) {
+	w.t.Helper()
+	m, end := w.r.Member(id), w.r.Member(id).Log().End
+	then := w.atEpoch.Member(id)
+	if then == nil || then.Log().Origin != m.Log().Origin || then.Log().End == nil {
+		return
+	}
+	last := checkpoint.Checkpoint{Origin: m.Log().Origin, Size: end.Size, Root: end.Root}
+	note := w.final(m, last)
+	if note == nil {
+		return
+	}
+	a, err := authority.Of(w.r, m, note)
+	if err != nil {
+		w.t.Fatalf("%s: authority for the last head of %s: %v", w, id, err)
+	}
+	if index := w.provable(id, last, true); index >= 0 {
+		w.keep(w.receiptOf(id, index, last.Size, note, a), honest, last, "true, of a log that has ended")
+	}
+	w.towns[id].log.Declare(1, w.towns[id].officers[0])
+	above := w.head(id)
+	n, err := checkpoint.ParseNote(note)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	keys := m.Log().Keys[len(m.Log().Keys)-1].Keys
+	lie := w.signed(above, keys[0], keys[1])
+	for _, k := range w.cosigners(n) {
+		w.cosign(lie, k)
+	}
+	w.keep(w.receiptOf(id, int(above.Size)-1, above.Size, w.format(lie), a), forged, above, "above the end of a frozen log")
+}
+
+// cosigners are the keys of those who cosigned a note.
+func (w *world) cosigners(n *checkpoint.Note) (out []checkpoint.VKey) {
+	for _, s := range n.Sigs {
+		for _, signer := range w.keys {
+			if k := signer.Key(); k.Type == checkpoint.TypeEd25519Cosignature && k.Name == s.Name && k.ID() == s.KeyID {
+				out = append(out, k)
+			}
+		}
+	}
+	return out
+}
+
 // keepForged makes a false receipt of a true one.
 func (w *world) keepForged(id string, index int, head checkpoint.Checkpoint, note []byte, a *authority.Authority) {
 	w.t.Helper()
@@ -149,7 +204,13 @@ func (w *world) keepForged(id string, index int, head checkpoint.Checkpoint, not
 	}
 	m := w.r.Member(id)
 	log := func() *checkpoint.Note { return &checkpoint.Note{Text: n.Text, Sigs: slices.Clone(n.Sigs[:2])} }
-	switch w.rnd.IntN(5) {
+	switch w.rnd.IntN(6) {
+	case 5: // T-13: the keys that the log had before
+		if keys := m.Log().Keys; len(keys) > 1 && head.Size > keys[0].To {
+			old := w.signed(head, keys[0].Keys[0], keys[0].Keys[1])
+			old.Sigs = append(old.Sigs, n.Sigs[2:]...)
+			w.keep(w.receiptOf(id, index, head.Size, w.format(old), a), forged, head, "log keys after their rotation")
+		}
 	case 0: // T-12
 		strip := &checkpoint.Note{Text: n.Text, Sigs: slices.Delete(slices.Clone(n.Sigs), 0, 1)}
 		if w.chance(2) {

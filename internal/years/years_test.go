@@ -6,12 +6,13 @@ import (
 	"maps"
 	"slices"
 	"testing"
+	"time"
 )
 
 var (
 	seedCount = flag.Int("seeds", 24, "how many lives to simulate")
 	firstSeed = flag.Uint64("first", 1, "the first seed; the others follow it")
-	yearCount = flag.Float64("years", 0.5, "how long each life lasts")
+	yearCount = flag.Float64("years", 0.25, "how long each life lasts")
 )
 
 // TestYearsOfAnAlliance lives through the years of many alliances. What fails names its seed: -first N -seeds 1 lives it again.
@@ -20,7 +21,7 @@ func TestYearsOfAnAlliance(t *testing.T) {
 	for seed := *firstSeed; seed < *firstSeed+uint64(*seedCount); seed++ {
 		ok := t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			w := newWorld(t, seed)
-			w.live(max(1, int(*yearCount*12)))
+			w.live(time.Duration(*yearCount * 365 * float64(day)))
 			for what, n := range w.told {
 				told[what] += n
 			}

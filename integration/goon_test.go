@@ -1,0 +1,134 @@
+package integration_test
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cityproof/cityproof/internal/checkpoint"
+)
+
+// TestF21RegistryGoesOn: the holders of the root keys name the head that counts, the secretariat goes on in a new log with new
+// keys, brought up from the mirrors of the old one, and everybody follows: who got the file, and who did not. The receipts of
+// before stay true, and new ones are made.
+func TestF21RegistryGoesOn(t *testing.T) {
+	a := newAlliance(t)
+	a.startAll()
+	before := a.publish(1, 0, 30*time.Second)
+	old := a.demo.Nodes[0].Origin
+	a.kill(0) // its log keys are in other hands
+	note := filepath.Join(a.dir, "agreed.checkpoint")
+	head := a.copied(old, note)
+
+	fresh := a.secondLog()
+	file := strings.TrimSuffix(a.demo.Root, ".json") + ".2.json"
+	made := filepath.Join(a.dir, "made.json")
+	a.cityproof(0, "alliance", "next-root", a.demo.Root, "--out", made, "--continue-from", note, "--log", filepath.Join(fresh, "trust.json"))
+	for _, n := range []string{"1", "3"} {
+		a.cityproof(0, "alliance", "sign", made, "--previous", a.demo.Root, "--key", filepath.Join(a.dir, "holders", "root-"+n+".key"))
+	}
+	if err := os.Rename(made, file); err != nil { // all nodes of the demo have one root.json, and look beside it
+		t.Fatal(err)
+	}
+	a.start(0)
+	a.cityproof(0, "alliance", "root", file, "--root", a.demo.Root,
+		"--key", filepath.Join(a.dir, "holders", "act-1.key"), "--key", filepath.Join(a.dir, "holders", "act-2.key"))
+
+	bare := filepath.Join(t.TempDir(), "root.json") // a journalist's, without the file
+	b, err := os.ReadFile(a.demo.Root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(bare, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := "registry " + strings.TrimSuffix(old, "/log") + "/log-2"
+	if out := a.cityproof(0, "alliance", "roster", "--root", bare); !strings.Contains(out, want) {
+		t.Errorf("the registry did not go on in a new log from size %d:\n%s", head.Size, out)
+	}
+	after := a.publish(1, 0, 60*time.Second)
+	for _, r := range []string{before, after} {
+		a.cityproof(0, "verify", "--root", a.demo.Root, r)
+	}
+	// The other cities cosign the new log: it is final, and its anchors move registry time.
+	for try := 0; ; try++ {
+		resp, err := http.Get(fmt.Sprintf("%s/mirror/%x/checkpoint", a.demo.Nodes[2].HTTP, sha256.Sum256([]byte(old+"-2"))))
+		if err == nil {
+			_ = resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				break
+			}
+		}
+		if try == 600 {
+			t.Fatal("nobody mirrors the registry's new log")
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// copied takes the newest checkpoint of a log from a mirror into a file.
+func (a *members) copied(origin, file string) checkpoint.Checkpoint {
+	a.t.Helper()
+	resp, err := http.Get(fmt.Sprintf("%s/mirror/%x/checkpoint", a.demo.Nodes[1].HTTP, sha256.Sum256([]byte(origin))))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	b, err := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	if err != nil || resp.StatusCode != http.StatusOK {
+		a.t.Fatalf("a mirror's checkpoint: %s, %v", resp.Status, err)
+	}
+	n, err := checkpoint.ParseNote(b)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	head, err := checkpoint.ParseCheckpoint(n.Text)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	if err := os.WriteFile(file, b, 0o600); err != nil {
+		a.t.Fatal(err)
+	}
+	return head
+}
+
+// secondLog gives the secretariat's node a new log, with keys and a name of its own, and returns the folder of its trust.json. The
+// rest of the node stays in its place: its witness and mirror must not forget what they have cosigned.
+func (a *members) secondLog() string {
+	a.t.Helper()
+	was, fresh := filepath.Dir(a.demo.Nodes[0].Config), filepath.Join(a.folder(0), "second")
+	url := "https://" + strings.TrimSuffix(a.demo.Nodes[0].Origin, "/log")
+	if out, err := exec.Command(cityproofNode, "init", "--city", a.demo.Nodes[0].Name, "--url", url, "--log-name", "log-2", "--dir", fresh).CombinedOutput(); err != nil {
+		a.t.Fatalf("init: %v\n%s", err, out)
+	}
+	for old, now := range map[string]string{
+		filepath.Join(was, "state", "lastsigned"):       filepath.Join(was, "lastsigned-of-the-old-log"),
+		filepath.Join(was, "data"):                      filepath.Join(was, "data-of-the-old-log"),
+		filepath.Join(fresh, "trust.json"):              filepath.Join(was, "trust.json"),
+		filepath.Join(fresh, "keys", "log-ed25519.key"): filepath.Join(was, "keys", "log-ed25519.key"),
+		filepath.Join(fresh, "keys", "log-mldsa44.key"): filepath.Join(was, "keys", "log-mldsa44.key"),
+	} {
+		if err := os.Rename(old, now); err != nil {
+			a.t.Fatal(err)
+		}
+	}
+	b, err := os.ReadFile(a.demo.Nodes[0].Config)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	text := strings.Replace(string(b), "    url: ", "    log_name: log-2\n    url: ", 1)
+	if text == string(b) {
+		a.t.Fatalf("no url in\n%s", b)
+	}
+	if err := os.WriteFile(a.demo.Nodes[0].Config, []byte(text), 0o600); err != nil {
+		a.t.Fatal(err)
+	}
+	return was
+}

@@ -118,7 +118,7 @@ func TestPinOfAnEpochBeforeTheKeysTurned(t *testing.T) {
 	w.epochs(1)
 	pin := w.r.Pin()
 	w.anchor(2 * time.Hour)
-	p, err := w.r.Propose()
+	p, err := w.r.Propose(roster.FormatPins(nil))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -106,7 +106,7 @@ func (w *world) anchor(after time.Duration) {
 func (w *world) epoch() {
 	w.t.Helper()
 	w.anchor(2 * time.Hour)
-	p, err := w.r.Propose()
+	p, err := w.r.Propose(roster.FormatPins(nil))
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -229,13 +229,13 @@ func (a *App) allianceEpoch() *cobra.Command {
 			if err != nil {
 				return "", nil, nil, err
 			}
-			p, err := st.Roster.Propose()
+			pins := a.pins(cmd.Context(), st.Roster)
+			p, err := st.Roster.Propose(pins)
 			if err != nil {
 				at := st.Roster.Epoch().NextDraw
 				return "", nil, nil, unknown(fmt.Errorf("the next epoch can't be drawn yet: the registry's first anchor from %s on fixes its seed", when(at)),
 					"run it again "+until(at-a.Now().Unix()))
 			}
-			pins := a.pins(cmd.Context(), st.Roster)
 			sum := sha256.Sum256(pins)
 			what := &registryv1.Epoch{
 				Number: &p.Number, RosterRoot: p.RosterRoot[:], Committee: p.Committee, Pins: sum[:],

@@ -27,11 +27,11 @@ type copyOf struct {
 func mirrored(t *testing.T, l *ledger.Ledger) *copyOf {
 	t.Helper()
 	c := &copyOf{head: l.Published().Checkpoint}
-	b, err := l.Tile(t.Context(), tile.ID{Entries: true, Width: int(c.head.Size)}) //nolint:gosec // a few
+	b, err := l.Tile(t.Context(), tile.ID{Entries: true, Width: int(c.head.Size)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.entries, err = tile.ParseBundle(b, int(c.head.Size)); err != nil { //nolint:gosec // a few
+	if c.entries, err = tile.ParseBundle(b, int(c.head.Size)); err != nil {
 		t.Fatal(err)
 	}
 	for i := range c.entries {

@@ -167,11 +167,11 @@ func (r *Receipt) Format() ([]byte, error) {
 		b = append(append(append(b, bodyPrefix...), r.Body...), ",\n"...)
 	}
 	if r.Authority != nil {
-		text, err := r.Authority.Format()
+		authority, err := r.Authority.Format()
 		if err != nil {
 			return nil, fmt.Errorf("formatting receipt: %w", err)
 		}
-		b = append(append(append(b, authorityPrefix...), text...), ",\n"...)
+		b = append(append(append(b, authorityPrefix...), authority...), ",\n"...)
 	}
 	b = canonical.AppendString(append(b, proofPrefix...), string(text))
 	b = append(b, "}\n"...)

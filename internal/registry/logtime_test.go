@@ -28,7 +28,7 @@ func TestFollowerKeepsLogTimeAndPastEpochs(t *testing.T) {
 	w.submit(w.admit("fr-lyon"))
 	at := alliancetest.FoundedAt.Add(time.Hour)
 	w.anchor(at)
-	p, err := w.f.Roster().Propose()
+	p, err := w.f.Roster().Propose(roster.FormatPins(nil))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -283,15 +283,16 @@ func TestT31RootDoesWhatWasContested(t *testing.T) {
 	}
 }
 
-func TestLogKeysTurnAtAFinalHead(t *testing.T) {
-	w := founded(t)
-	c := w.city("kr-busan")
-	v, err := checkpoint.NewVKey(c.Origin, checkpoint.TypeEd25519, alliancetest.Public("kr-busan log 2"))
+// logRotation is a city's request for another Ed25519 key of its log, and that key.
+func (w *world) logRotation(id string) ([]byte, checkpoint.VKey) {
+	t, c := w.t, w.city(id)
+	t.Helper()
+	v, err := checkpoint.NewVKey(c.Origin, checkpoint.TypeEd25519, alliancetest.Public(id+" log 2"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	// The note shows possession of the new Ed25519 key and of the ML-DSA-44 key that stays.
-	s, err := checkpoint.NewSigner(c.Origin, checkpoint.TypeEd25519, alliancetest.Key("kr-busan log 2"))
+	s, err := checkpoint.NewSigner(c.Origin, checkpoint.TypeEd25519, alliancetest.Key(id+" log 2"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -307,22 +308,53 @@ func TestLogKeysTurnAtAFinalHead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req := c.Change(t, w.registry(), w.r.Member("kr-busan").Member, func(m *registryv1.Member) {
+	req := c.Change(t, w.registry(), w.r.Member(id).Member, func(m *registryv1.Member) {
 		m.LogVkeys[0] = checkpoint.FormatVKey(v)
 	}, note, c.Keys("recovery", "log 2")...)
-	w.void("without a final note", &registryv1.RotateKey{Request: req.Envelope.Format()}, byAct...)
-	w.do(&registryv1.RotateKey{Request: req.Envelope.Format(), FinalNote: w.finalNote("kr-busan", 40)}, byAct...)
-	m := w.r.Member("kr-busan")
-	if _, err := w.r.Witnessed(m, w.finalNote("kr-busan", 41)); err != nil {
-		t.Errorf("the old key before the rotation takes effect: %v", err)
+	return req.Envelope.Format(), v
+}
+
+// wantOldKey says whether a head of Busan's log by its first keys is good.
+func (w *world) wantOldKey(size uint64, want bool, when string) {
+	w.t.Helper()
+	if _, err := w.r.Witnessed(w.r.Member("kr-busan"), w.finalNote("kr-busan", size)); (err == nil) != want {
+		w.t.Errorf("the old key at size %d %s: %v", size, when, err)
 	}
+}
+
+// Log keys that a rotation by act keys brings turn at the pin of the first EPOCH after it took effect: what the old ones signed
+// while it could be contested stays theirs.
+func TestLogKeysTurnAtAnEpochsPin(t *testing.T) {
+	w := founded(t)
+	req, v := w.logRotation("kr-busan")
+	w.void("without a final note", &registryv1.RotateKey{Request: req}, byAct...)
+	own, _ := w.logRotation("nl-secretariat")
+	w.void("of the registry, which no EPOCH pins", &registryv1.RotateKey{Request: own, FinalNote: w.finalNote("nl-secretariat", 40)}, byAct...)
+	w.do(&registryv1.RotateKey{Request: req, FinalNote: w.finalNote("kr-busan", 40)}, byAct...)
+	w.wantOldKey(41, true, "before the rotation takes effect")
 	w.anchor(7 * day)
-	if _, err := w.r.Witnessed(m, w.finalNote("kr-busan", 40)); err != nil {
-		t.Errorf("the old key up to the final head: %v", err)
+	w.wantOldKey(60, true, "until an EPOCH pins the log")
+	w.epoch(time.Hour, nil)
+	w.wantOldKey(60, true, "after an EPOCH that does not pin it")
+	w.epoch(2*time.Hour, map[string]roster.Pin{"busan.example/log": {Size: 60, Root: rootOf("kr-busan", 60)}})
+	w.wantOldKey(60, true, "at the pin")
+	w.wantOldKey(61, false, "above the pin (T-13)")
+	origin := w.city("kr-busan").Origin
+	if keys, err := w.r.NewestLogKeys(origin); err != nil || !keys[0].Key().Equal(v) {
+		t.Errorf("the log's newest keys are %v, %v", keys, err)
 	}
-	if _, err := w.r.Witnessed(m, w.finalNote("kr-busan", 41)); err == nil {
-		t.Error("the old key signs above the final head (T-13)")
+	if line, err := roster.ParseStanding(w.r.Epoch().Lines().Standing("kr-busan").GetText()); err != nil || len(line.Logs[0].Keys) != 2 {
+		t.Errorf("the epoch's line does not say that the keys turned: %+v, %v", line, err)
 	}
+}
+
+// By the root keys, as after a theft, they turn at a final head at once.
+func TestLogKeysTurnAtAFinalHeadByTheRoot(t *testing.T) {
+	w := founded(t)
+	req, _ := w.logRotation("kr-busan")
+	w.do(&registryv1.RotateKey{Request: req, FinalNote: w.finalNote("kr-busan", 40)}, byRoot...)
+	w.wantOldKey(40, true, "up to the final head")
+	w.wantOldKey(41, false, "above it (T-13)")
 }
 
 func TestSuspensionTakesTheVoiceAndLapses(t *testing.T) {

@@ -304,11 +304,11 @@ func TestEpochThatIsNotComputed(t *testing.T) {
 	}
 	w.void("by one act key", w.epochAct(nil), byAct[:1]...)
 	w.do(w.epochAct(map[string]roster.Pin{"busan.example/log": {Size: 5, Root: rootOf("kr-busan", 5)}}), byAct...)
-	if _, err := w.r.Propose(); err == nil {
+	if _, err := w.r.Propose(roster.FormatPins(nil)); err == nil {
 		t.Error("an epoch is proposed before its seed is fixed")
 	}
 	w.anchor(2 * time.Hour)
-	if _, err := w.r.Propose(); err == nil {
+	if _, err := w.r.Propose(roster.FormatPins(nil)); err == nil {
 		t.Error("an epoch is proposed by the anchor that hands over: the new committee has not spoken yet")
 	}
 	w.anchor(2 * time.Hour)

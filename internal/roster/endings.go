@@ -26,7 +26,8 @@ type rotation struct {
 	act    proof.Hash
 	member *Member
 	entry  *act.Member
-	final  uint64 // size of the log up to which old log keys are valid
+	final  uint64 // size of the log up to which old log keys are valid, where atOnce
+	atOnce bool   // by the root keys
 	due    int64
 }
 
@@ -66,8 +67,11 @@ func (r *Roster) rotate(a *registryv1.RotateKey, s signers, leaf proof.Hash) err
 	if err := r.checkNewKeys(req.Member, m.Member); err != nil {
 		return err
 	}
-	p := &rotation{act: leaf, member: m, entry: req.Member, due: r.time + rotationDelay}
+	p := &rotation{act: leaf, member: m, entry: req.Member, due: r.time + rotationDelay, atOnce: s.root >= r.root.Threshold}
 	if unchanged(m.Member, req.Member, "log_vkeys") != nil {
+		if m == r.registryOwner() && !p.atOnce {
+			return fmt.Errorf("%w: no EPOCH pins the registry, so its log keys turn by the root keys alone", ErrNoSay)
+		}
 		head, err := r.finalAbovePin(m, a.GetFinalNote())
 		if err != nil {
 			return err
@@ -75,7 +79,7 @@ func (r *Roster) rotate(a *registryv1.RotateKey, s signers, leaf proof.Hash) err
 		p.final = head.Size
 	}
 	r.rotations = dropRotations(r.rotations, m)
-	if s.root >= r.root.Threshold {
+	if p.atOnce {
 		r.turn(p)
 		return nil
 	}
@@ -120,13 +124,34 @@ func (r *Roster) turn(p *rotation) {
 		return // its keys were claimed when it was asked for, so no UPDATE has them: the forms of both parts were checked
 	}
 	if unchanged(m.Member, entry, "log_vkeys") != nil {
-		log := m.Log()
-		log.Keys[len(log.Keys)-1].To = p.final
-		log.Keys = append(log.Keys, KeyRange{Keys: entry.Log, From: p.final + 1})
+		m.turning = &entry.Log
+		if p.atOnce {
+			m.Logs[len(m.Logs)-1], m.turning = m.Log().turn(entry.Log, p.final), nil
+		}
 	}
 	m.Member = entry
 	m.cosigned = append(m.cosigned, entry.Witness, entry.Mirror)
 	r.claimKeys(entry)
+}
+
+// turn is the log with new keys, which sign what is larger than a size.
+func (l *Log) turn(keys [2]checkpoint.VKey, size uint64) *Log {
+	turned := *l
+	turned.Keys = slices.Clone(l.Keys)
+	turned.Keys[len(turned.Keys)-1].To = size
+	turned.Keys = append(turned.Keys, KeyRange{Keys: keys, From: size + 1})
+	return &turned
+}
+
+// turned is a member's log in use as it is from an epoch on: with the keys of a rotation that has taken effect, above the head
+// that the epoch pins. What the old keys signed while the rotation could be contested stays theirs.
+func (m *Member) turned(e Epoch) (log *Log, turns bool) {
+	log = m.Log()
+	pin, pinned := e.Pin(log.Origin)
+	if m.turning == nil || !pinned || log.End != nil || pin.Size < log.Keys[len(log.Keys)-1].From {
+		return log, false
+	}
+	return log.turn(*m.turning, pin.Size), true
 }
 
 func (r *Roster) contest(a *registryv1.Contest, s signers) error {
@@ -255,6 +280,7 @@ func (r *Roster) move(a *registryv1.MoveLog, s signers) error {
 		return fmt.Errorf("size %d is below the pin, %d, or has another root", end.Size, pin.Size)
 	}
 	m.Log().End = &end
+	m.turning = nil
 	m.Logs = append(m.Logs, &Log{Origin: req.Member.Origin(), Keys: []KeyRange{{Keys: req.Member.Log}}})
 	r.origins[req.Member.Origin()] = m.ID()
 	r.rotations = dropRotations(r.rotations, m)

@@ -70,14 +70,17 @@ type Proposal struct {
 	epoch Epoch
 }
 
-// Propose computes the next epoch. It fails before its seed is fixed.
-func (r *Roster) Propose() (*Proposal, error) {
+// Propose computes the next epoch with a pins file (FormatPins). It fails before its seed is fixed.
+func (r *Roster) Propose(pins []byte) (*Proposal, error) {
 	if r.draw == nil {
 		return nil, fmt.Errorf("no anchor of the registry is at or past %d yet, which fixes the seed", r.epoch.NextDraw)
 	}
 	e := Epoch{Number: r.epoch.Number + 1, Seed: *r.draw, began: r.time, index: r.Size(), voices: r.newVoices()}
-	e.committees = r.committees(e, r.epoch.committees)
 	var err error
+	if e.pins, err = ParsePins(pins); err != nil {
+		return nil, err
+	}
+	e.committees = r.committees(e, r.epoch.committees)
 	if e.lines, err = r.newLines(e); err != nil {
 		return nil, err
 	}
@@ -86,7 +89,15 @@ func (r *Roster) Propose() (*Proposal, error) {
 
 // begin takes an EPOCH.
 func (r *Roster) begin(a *registryv1.Epoch, entry []byte, files FilesFunc) error {
-	p, err := r.Propose()
+	if r.draw == nil {
+		_, err := r.Propose(nil)
+		return err
+	}
+	file, err := files.get(a.GetPins())
+	if err != nil {
+		return err
+	}
+	p, err := r.Propose(file)
 	if err != nil {
 		return err
 	}
@@ -101,18 +112,16 @@ func (r *Roster) begin(a *registryv1.Epoch, entry []byte, files FilesFunc) error
 	case !bytes.Equal(a.GetRosterRoot(), p.RosterRoot[:]):
 		return errors.New("roster_root is not what was computed")
 	}
-	file, err := files.get(a.GetPins())
-	if err != nil {
-		return err
-	}
 	e := p.epoch
 	e.NextDraw, e.act = next, entry
-	if e.pins, err = ParsePins(file); err != nil {
-		return err
-	}
 	for origin, old := range r.epoch.pins {
 		if now, ok := e.pins[origin]; !ok || now.Size < old.Size || now.Size == old.Size && now.Root != old.Root {
 			return fmt.Errorf("the pin of the log %x goes back from size %d", origin, old.Size)
+		}
+	}
+	for _, m := range r.members {
+		if log, turns := m.turned(e); turns {
+			m.Logs[len(m.Logs)-1], m.turning = log, nil
 		}
 	}
 	r.last, r.epoch, r.draw = r.epoch, e, nil

@@ -65,7 +65,7 @@ func (r *Roster) newLines(e Epoch) (*Lines, error) {
 			}
 			l.voice[m.ID()] = l.add(text)
 		}
-		text, err := r.standing(m, e.committees[m.ID()])
+		text, err := r.standing(m, e)
 		if err != nil {
 			return nil, err
 		}
@@ -74,10 +74,14 @@ func (r *Roster) newLines(e Epoch) (*Lines, error) {
 	return l, nil
 }
 
-// standing is what the roster says of a member's log: canonical JSON.
-func (r *Roster) standing(m *Member, committee []string) ([]byte, error) {
-	s := &registryv1.Standing{Entry: m.Entry, Status: proto.String(string(r.Status(m))), Committee: committee}
-	for _, log := range m.Logs {
+// standing is what the roster says of a member's logs in an epoch: canonical JSON.
+func (r *Roster) standing(m *Member, e Epoch) ([]byte, error) {
+	s := &registryv1.Standing{Entry: m.Entry, Status: proto.String(string(r.Status(m))), Committee: e.committees[m.ID()]}
+	inUse, _ := m.turned(e)
+	for i, log := range m.Logs {
+		if i == len(m.Logs)-1 {
+			log = inUse
+		}
 		span := &registryv1.LogSpan{Origin: &log.Origin}
 		for _, k := range log.Keys {
 			keys := &registryv1.KeySpan{FromSize: &k.From, Vkeys: []string{checkpoint.FormatVKey(k.Keys[0]), checkpoint.FormatVKey(k.Keys[1])}}

@@ -55,6 +55,7 @@ type Member struct {
 	suspendedBy    voice
 	suspensions    []suspension // all that ever were
 	left           bool
+	turning        *[2]checkpoint.VKey   // log keys that a rotation brought, which count from the next EPOCH on
 	publishers     map[string]*publisher // by raw key, all that ever were
 	cosigned       []checkpoint.VKey     // witness and mirror keys, all that ever were
 	cosigners      map[string]uint64     // raw ones of them that were revoked: from which Unix second

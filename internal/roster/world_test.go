@@ -159,13 +159,14 @@ func rootOf(id string, size uint64) logproof.Hash {
 // epochAct is the EPOCH that is due, with these pins.
 func (w *world) epochAct(pins map[string]roster.Pin) *registryv1.Epoch {
 	w.t.Helper()
-	p, err := w.r.Propose()
+	file := roster.FormatPins(pins)
+	p, err := w.r.Propose(file)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return &registryv1.Epoch{
 		Number: &p.Number, NextDraw: proto.Uint64(uint64(w.now.Add(time.Hour).Unix())),
-		RosterRoot: p.RosterRoot[:], Committee: p.Committee, Pins: w.file(roster.FormatPins(pins)),
+		RosterRoot: p.RosterRoot[:], Committee: p.Committee, Pins: w.file(file),
 	}
 }
 

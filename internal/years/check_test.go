@@ -207,11 +207,11 @@ func sameAs(a, b *roster.Roster) error {
 	if !ok {
 		return nil
 	}
-	p, err := a.Propose()
+	p, err := a.Propose(roster.FormatPins(nil))
 	if err != nil {
 		return err
 	}
-	q, err := b.Propose()
+	q, err := b.Propose(roster.FormatPins(nil))
 	if err != nil || p.RosterRoot != q.RosterRoot || !slices.Equal(p.Committee, q.Committee) {
 		return fmt.Errorf("the next epoch, %w", err)
 	}

@@ -19,17 +19,18 @@ func (w *world) epoch() {
 		w.tryVoid(epochAttempts)
 	}
 	now, number := w.nextSeats()
-	p, err := w.r.Propose()
+	w.pinHeads()
+	pins := roster.FormatPins(w.pins)
+	p, err := w.r.Propose(pins)
 	if err != nil {
 		w.t.Fatalf("%s: %v", w, err)
 	}
 	if p.Number != number || !slices.Equal(p.Committee, now[secretariat]) {
 		w.t.Fatalf("%s: epoch %d proposes the registry's committee %v, computed %v", w, p.Number, p.Committee, now[secretariat])
 	}
-	w.pinHeads()
 	e := &registryv1.Epoch{
 		Number: &number, NextDraw: proto.Uint64(uint64(w.now.Add(20 * day).Unix())),
-		RosterRoot: p.RosterRoot[:], Committee: p.Committee, Pins: w.file(roster.FormatPins(w.pins)),
+		RosterRoot: p.RosterRoot[:], Committee: p.Committee, Pins: w.file(pins),
 	}
 	if w.chance(3) { // members came or keys turned: people draw sooner
 		*e.NextDraw = uint64(w.now.Add(time.Duration(1+w.rnd.IntN(4)) * day).Unix())

@@ -309,13 +309,14 @@ func mustRootAt(r *roster.Roster, size uint64) logproof.Hash {
 
 // epochAct is the EPOCH that is due, with something changed; nil before it is due.
 func (w *world) epochAct(edit func(*registryv1.Epoch)) []byte {
-	p, err := w.r.Propose()
+	pins := roster.FormatPins(w.pins)
+	p, err := w.r.Propose(pins)
 	if err != nil {
 		return nil
 	}
 	e := &registryv1.Epoch{
 		Number: &p.Number, NextDraw: proto.Uint64(uint64(w.now.Add(20 * day).Unix())),
-		RosterRoot: p.RosterRoot[:], Committee: p.Committee, Pins: w.file(roster.FormatPins(w.pins)),
+		RosterRoot: p.RosterRoot[:], Committee: p.Committee, Pins: w.file(pins),
 	}
 	edit(e)
 	return alliancetest.Act(w.t, w.r, e, w.act()...)

@@ -474,6 +474,28 @@ func TestSimulationByzantineMembers(t *testing.T) {
 	}
 }
 
+// T-24, F15: whoever answers and whoever is dead, every peer is tried within as many rounds as there are, and two of three
+// places of a round are no other's to fill.
+func TestT24EveryPeerIsTriedInOneCycle(t *testing.T) {
+	w := newNet(t, 200, 24)
+	for _, node := range []int{0, 77, 199} {
+		tried := map[string]bool{}
+		for range len(w.nodes) {
+			chosen := w.nodes[node].Choose(w.view.peers[node].Country, w.now)
+			if len(chosen) != 3 {
+				t.Fatalf("%d peers in a round, want 3", len(chosen))
+			}
+			for _, p := range chosen {
+				tried[p.ID] = true
+			}
+			w.now = w.now.Add(period)
+		}
+		if len(tried) < len(w.nodes)-1 {
+			t.Errorf("node %d tried %d of %d peers in as many rounds", node, len(tried), len(w.nodes)-1)
+		}
+	}
+}
+
 func TestSimulationIsDeterministic(t *testing.T) {
 	run := func() string {
 		w := newNet(t, 100, 1)

@@ -314,7 +314,8 @@ func TestErasedBodyNeedsItsNotice(t *testing.T) {
 	w.mustFollow()
 }
 
-func TestAbsentBodyIsFoundLater(t *testing.T) {
+// T-18, F5: a city that logs what it does not show has nothing final, and no clock starts; when it shows it, that changes.
+func TestT18BodyRevealedLaterIsCosignedOnlyThen(t *testing.T) {
 	w := newWorld(t)
 	sum := w.log.Declare(300, "officer-1")
 	body := w.log.Files[sum]

@@ -102,12 +102,13 @@ func (a *governed) member(id string) shown {
 
 // state is what alliance status --json says.
 type state struct {
-	Epoch       int
-	EpochDue    bool `json:"epoch_due"`
-	RootVersion int  `json:"root_version"`
-	RuleSet     int  `json:"rule_set"`
-	Rotations   []struct{ Member, Leaf string }
-	VoidActs    []struct{ What, Reason string } `json:"void_acts"`
+	RegistrySize uint64 `json:"registry_size"`
+	Epoch        int
+	EpochDue     bool `json:"epoch_due"`
+	RootVersion  int  `json:"root_version"`
+	RuleSet      int  `json:"rule_set"`
+	Rotations    []struct{ Member, Leaf string }
+	VoidActs     []struct{ What, Reason string } `json:"void_acts"`
 }
 
 func (a *governed) status() (s state) {

@@ -313,7 +313,7 @@ const (
 	hoardedStreams     = 64
 	hoardedConnections = 32
 	servedConnections  = 16
-	servedStreams      = 16
+	servedStreams      = 8
 )
 
 // unsent begins calls, announces a message and sends no more of it.

@@ -62,13 +62,9 @@ the same at once.`,
 
 // finalise waits until receipts are final and rewrites their files.
 func (a *App) finalise(ctx context.Context, c *client.Client, f *finality, files []string) error {
-	st, _, err := a.follow(ctx, &f.decision)
+	known, err := a.knownBy(ctx, f, c)
 	if err != nil {
 		return err
-	}
-	m := st.Roster.ByOrigin(c.Known().Origin)
-	if m == nil {
-		return refused(fmt.Errorf("the log %s is of no member of %s", c.Known().Origin, line(st.Roster.Root().Terms.Name)), "is this the right root.json?")
 	}
 	ctx, cancel := context.WithTimeout(ctx, f.wait)
 	defer cancel()
@@ -77,7 +73,7 @@ func (a *App) finalise(ctx context.Context, c *client.Client, f *finality, files
 	defer end()
 	var by *roster.FinalBy
 	for i, file := range files {
-		if by, err = a.finaliseOne(ctx, c, st.Roster, m, file); err != nil {
+		if by, err = a.finaliseOne(ctx, c, f, known, file); err != nil {
 			end()
 			return err
 		}
@@ -88,7 +84,27 @@ func (a *App) finalise(ctx context.Context, c *client.Client, f *finality, files
 	return nil
 }
 
-func (a *App) finaliseOne(ctx context.Context, c *client.Client, r *roster.Roster, m *roster.Member, file string) (*roster.FinalBy, error) {
+// standing is a log's member in a roster.
+type standing struct {
+	*roster.Roster
+	member *roster.Member
+	at     time.Time // when the registry was read
+}
+
+// knownBy reads the registry, and finds whose log a node serves.
+func (a *App) knownBy(ctx context.Context, f *finality, c *client.Client) (*standing, error) {
+	st, _, err := a.follow(ctx, &f.decision)
+	if err != nil {
+		return nil, err
+	}
+	m := st.Roster.ByOrigin(c.Known().Origin)
+	if m == nil {
+		return nil, refused(fmt.Errorf("the log %s is of no member of %s", c.Known().Origin, line(st.Roster.Root().Terms.Name)), "is this the right root.json?")
+	}
+	return &standing{st.Roster, m, a.Now()}, nil
+}
+
+func (a *App) finaliseOne(ctx context.Context, c *client.Client, f *finality, known *standing, file string) (*roster.FinalBy, error) {
 	b, err := readLimited(file, receipt.MaxFile)
 	if err != nil {
 		return nil, err
@@ -97,7 +113,7 @@ func (a *App) finaliseOne(ctx context.Context, c *client.Client, r *roster.Roste
 	if err != nil {
 		return nil, err
 	}
-	by, rec, err := a.untilFinal(ctx, c, r, m, old.Proof.Index)
+	by, rec, err := a.untilFinal(ctx, c, f, known, old.Proof.Index)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
@@ -105,7 +121,7 @@ func (a *App) finaliseOne(ctx context.Context, c *client.Client, r *roster.Roste
 		return nil, refused(fmt.Errorf("%s: entry %d is another statement now", file, old.Proof.Index), "keep the receipt: it may prove that the log was rewritten; show it to other cities")
 	}
 	now := receipt.New(old.Statement, old.Body, rec.Index, rec.Path, rec.Checkpoint)
-	if why := attach(now, r, m); why != nil {
+	if why := attach(now, known.Roster, known.member); why != nil {
 		a.note("%s is final, and can't be judged by root.json alone yet: %v. Ask again for it later: cityproof final %s", file, why, file)
 	}
 	if b, err = now.Format(); err != nil {
@@ -133,16 +149,25 @@ func attach(rec *receipt.Receipt, r *roster.Roster, m *roster.Member) error {
 	return nil
 }
 
-// untilFinal asks for the receipt of an entry until a final head covers it.
-func (a *App) untilFinal(ctx context.Context, c *client.Client, r *roster.Roster, m *roster.Member, index uint64) (*roster.FinalBy, *client.Record, error) {
+// registryAge is how long a registry that was read may be old while a head is not final by it: after an EPOCH others decide.
+const registryAge = 2 * time.Second
+
+// untilFinal asks for the receipt of an entry until a final head covers it, and reads the registry again meanwhile.
+func (a *App) untilFinal(ctx context.Context, c *client.Client, f *finality, known *standing, index uint64) (*roster.FinalBy, *client.Record, error) {
 	for {
 		rec, err := c.Receipt(ctx, index)
 		if err != nil {
 			return nil, nil, err
 		}
-		by, err := r.Finality(m, rec.Checkpoint)
+		by, err := known.Finality(known.member, rec.Checkpoint)
 		if err == nil {
 			return by, rec, nil
+		}
+		if a.Now().Sub(known.at) > registryAge {
+			if now, err := a.knownBy(ctx, f, c); err == nil {
+				*known = *now
+				continue
+			}
 		}
 		if !errors.Is(err, roster.ErrNotFinal) {
 			return nil, nil, refused(err, "do not rely on this node's answer; compare with another copy of the log")

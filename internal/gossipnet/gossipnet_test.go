@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -33,7 +34,7 @@ type world struct {
 	t       *testing.T
 	cities  []*alliancetest.City
 	r       *roster.Roster
-	addrs   map[string]string // by address of the entry
+	addrs   sync.Map // address of the entry -> the string it listens at; engines dial while a test moves one
 	engines []*gossipnet.Engine
 	proofs  []chan gossip.Proof
 	own     []chan []byte // heads of each one's own log
@@ -41,7 +42,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, addrs: map[string]string{}}
+	w := &world{t: t}
 	for _, id := range []string{"xx-secretariat", "nl-kanaalstad", "jp-minato", "kr-busan"} {
 		w.cities = append(w.cities, alliancetest.NewCity(t, id))
 	}
@@ -57,7 +58,7 @@ func newWorld(t *testing.T) *world {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.addrs[c.Entry.GetGrpc()] = l.Addr().String()
+		w.addrs.Store(c.Entry.GetGrpc(), l.Addr().String())
 		cert, err := gossipnet.Certificate(w.tlsKey(c))
 		if err != nil {
 			t.Fatal(err)
@@ -98,11 +99,11 @@ func newWorld(t *testing.T) *world {
 func (w *world) tlsKey(c *alliancetest.City) crypto.Signer { return c.Keys("tls")[0] }
 
 func (w *world) dial(ctx context.Context, addr string) (net.Conn, error) {
-	at, ok := w.addrs[addr]
+	at, ok := w.addrs.Load(addr)
 	if !ok {
 		return nil, errors.New("nobody is there")
 	}
-	return (&net.Dialer{}).DialContext(ctx, "tcp", at)
+	return (&net.Dialer{}).DialContext(ctx, "tcp", at.(string))
 }
 
 // call is a connection to the first city, by whoever has these credentials.
@@ -288,7 +289,7 @@ func TestPublicCertificateStandsBesideGossip(t *testing.T) {
 	gossipv1.RegisterGossipServiceServer(s, gossipnet.NewServer(w.engines[0]))
 	go func() { _ = s.Serve(l) }()
 	t.Cleanup(s.Stop)
-	w.addrs[w.cities[0].Entry.GetGrpc()] = l.Addr().String()
+	w.addrs.Store(w.cities[0].Entry.GetGrpc(), l.Addr().String())
 	var saw ed25519.PublicKey
 	public := credentials.NewTLS(&tls.Config{
 		MinVersion: tls.VersionTLS12, ServerName: "secretariat.example", InsecureSkipVerify: true, //nolint:gosec // VerifyConnection looks at it

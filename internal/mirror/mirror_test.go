@@ -270,26 +270,30 @@ func TestCopyIsTheLogByteForByte(t *testing.T) {
 // T-33: whatever byte a source changes, the copy is not changed by it, and nothing is cosigned that is not whole.
 func TestT33LyingSourceGetsNothingCosigned(t *testing.T) {
 	flip := func(b []byte) []byte { b[len(b)/2] ^= 1; return b }
-	for name, spoil := range map[string]func(s *source){
-		"an entry": func(s *source) {
+	const chunked = 4600 // more than a chunk: the first is proven by tiles
+	for name, lie := range map[string]struct {
+		size  int
+		spoil func(s *source)
+	}{
+		"an entry": {chunked, func(s *source) {
 			s.bundle = func(e [][]byte) [][]byte { e[0] = flip(bytes.Clone(e[0])); return e }
-		},
-		"two entries change places": func(s *source) {
+		}},
+		"two entries change places": {300, func(s *source) {
 			s.bundle = func(e [][]byte) [][]byte { e[0], e[1] = e[1], e[0]; return e }
-		},
-		"a tile": func(s *source) {
+		}},
+		"a tile": {chunked, func(s *source) {
 			s.tile = func(h []proof.Hash) []proof.Hash { h[0][0] ^= 1; return h }
-		},
-		"a body":              func(s *source) { s.file = flip },
-		"a body, one by one":  func(s *source) { s.file, s.bulk = flip, false },
-		"a body is withheld":  func(s *source) { s.file = func([]byte) []byte { return nil }; s.bulk = false },
-		"a body is too large": func(s *source) { s.file = func(b []byte) []byte { return append(b, make([]byte, 1<<20)...) } },
+		}},
+		"a body":              {300, func(s *source) { s.file = flip }},
+		"a body, one by one":  {300, func(s *source) { s.file, s.bulk = flip, false }},
+		"a body is withheld":  {300, func(s *source) { s.file = func([]byte) []byte { return nil }; s.bulk = false }},
+		"a body is too large": {300, func(s *source) { s.file = func(b []byte) []byte { return append(b, make([]byte, 1<<20)...) } }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			w.log.Declare(4600, "officer-1") // more than a chunk: the first is proven by tiles
+			w.log.Declare(lie.size, "officer-1")
 			liar := &source{Log: w.log, bulk: true}
-			spoil(liar)
+			lie.spoil(liar)
 			w.sources = []mirror.Source{liar}
 			if err := w.follow(); err == nil || w.cosigned() != 0 {
 				t.Errorf("Follow = %v, cosigned size %d", err, w.cosigned())

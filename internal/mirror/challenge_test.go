@@ -109,7 +109,7 @@ func (w *world) witness() *witness.Witness {
 // cosigned any more; when the data come it goes on by itself. It is no evidence.
 func TestT17WithheldDataStopCosigning(t *testing.T) {
 	// More than a chunk is proven by tiles.
-	for drop, size := range map[string]int64{"tiles": 4200, "entries": 300, "bodies": 300, "attachments": 300} {
+	for drop, size := range map[string]uint64{"tiles": 4200, "entries": 300, "bodies": 300, "attachments": 300} {
 		t.Run(drop, func(t *testing.T) {
 			w := newWorld(t)
 			w.log.Declare(10, "officer-1")
@@ -121,7 +121,7 @@ func TestT17WithheldDataStopCosigning(t *testing.T) {
 			}
 			src.drop = drop
 			w.attached("dep/1", 1, []byte("a report"))
-			w.log.Declare(int(size), "officer-1")
+			w.log.Declare(int(size), "officer-1") //nolint:gosec // a few thousand
 			begun := w.now
 			if err := w.follow(); err == nil {
 				t.Fatal("what was withheld was followed")

@@ -121,7 +121,7 @@ func TestT17WithheldDataStopCosigning(t *testing.T) {
 			}
 			src.drop = drop
 			w.attached("dep/1", 1, []byte("a report"))
-			w.log.Declare(int(size), "officer-1") //nolint:gosec // a few thousand
+			w.log.Declare(int(size), "officer-1")
 			begun := w.now
 			if err := w.follow(); err == nil {
 				t.Fatal("what was withheld was followed")

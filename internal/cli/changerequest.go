@@ -214,7 +214,7 @@ func (a *App) possession(ctx context.Context, r *roster.Roster, m *roster.Member
 	if err != nil {
 		return nil, err
 	}
-	head, err := headOf(note)
+	head, err := checkpoint.Unverified(note)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 
 	registryv1 "github.com/cityproof/cityproof/api/cityproof/registry/v1"
 	"github.com/cityproof/cityproof/internal/act"
+	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/roster"
 	"github.com/cityproof/cityproof/internal/signingkey"
 )
@@ -191,7 +192,7 @@ func (a *App) retireKey(ctx context.Context, o *officer, label string, yes bool)
 	if err != nil {
 		return err
 	}
-	head, err := headOf(note)
+	head, err := checkpoint.Unverified(note)
 	if err != nil {
 		return err
 	}

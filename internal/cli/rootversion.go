@@ -205,11 +205,7 @@ func (v *nextVersion) goOn(d *root.Draft, prev *root.Root) error {
 	if err != nil {
 		return err
 	}
-	n, err := checkpoint.ParseNote(note)
-	if err != nil {
-		return refused(fmt.Errorf("%s: %w", v.from, err), "want the file that the old log served as checkpoint")
-	}
-	head, err := checkpoint.ParseCheckpoint(n.Text)
+	head, err := checkpoint.Unverified(note)
 	if err == nil && head.Origin != prev.Terms.Registry.Origin {
 		err = fmt.Errorf("it is a checkpoint of %s, and the registry is %s", line(head.Origin), prev.Terms.Registry.Origin)
 	}

@@ -236,14 +236,6 @@ func fetchFinal(ctx context.Context, node string) ([]byte, error) {
 	return note, err
 }
 
-func headOf(note []byte) (checkpoint.Checkpoint, error) {
-	n, err := checkpoint.ParseNote(note)
-	if err != nil {
-		return checkpoint.Checkpoint{}, err
-	}
-	return checkpoint.ParseCheckpoint(n.Text)
-}
-
 func (a *App) use() *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{

@@ -133,11 +133,7 @@ func (m *Mirror) Notice(ctx context.Context, origin [sha256.Size]byte, log *mirr
 	if err != nil || !ok {
 		return nil, errors.Join(err, mirrorstore.ErrNotFound)
 	}
-	n, err := checkpoint.ParseNote(note)
-	if err != nil {
-		return nil, err
-	}
-	head, err := checkpoint.ParseCheckpoint(n.Text)
+	head, err := checkpoint.Unverified(note)
 	if err != nil {
 		return nil, err
 	}

@@ -122,7 +122,7 @@ func (f *Follower) replay(ctx context.Context, src Source) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
-	head, err := headOf(note)
+	head, err := checkpoint.Unverified(note)
 	if err != nil {
 		return nil, err
 	}
@@ -212,15 +212,7 @@ func (s *State) apply(ctx context.Context, src Source, size uint64, remember boo
 
 // beat takes an anchor that had effect. What the clock refuses is of no later head, and shows no life.
 func (s *State) beat(at uint64, note []byte) {
-	if head, err := headOf(note); err == nil {
+	if head, err := checkpoint.Unverified(note); err == nil {
 		_ = s.Clock.Add(logtime.Anchor{Index: at, Size: head.Size, Time: s.Roster.Time()})
 	}
-}
-
-func headOf(note []byte) (checkpoint.Checkpoint, error) {
-	n, err := checkpoint.ParseNote(note)
-	if err != nil {
-		return checkpoint.Checkpoint{}, err
-	}
-	return checkpoint.ParseCheckpoint(n.Text)
 }

@@ -21,7 +21,7 @@ func (r *Roster) Witnessed(m *Member, note []byte) (*FinalBy, error) {
 }
 
 func (r *Roster) finality(m *Member, note []byte, judge func(*Bench, []byte, []*checkpoint.Verifier) (*FinalBy, error)) (*FinalBy, error) {
-	head, err := headOf(note)
+	head, err := checkpoint.Unverified(note)
 	if err != nil {
 		return nil, err
 	}

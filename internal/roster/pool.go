@@ -38,7 +38,7 @@ func (r *Roster) Mirrors(m *Member) []*Member {
 func (r *Roster) Pool(m *Member, notes [][]byte) (out [][]byte) {
 	var pools []*pool
 	for _, b := range notes {
-		head, err := headOf(b)
+		head, err := checkpoint.Unverified(b)
 		if err != nil {
 			continue
 		}

@@ -3,7 +3,6 @@ package integration_test
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -19,6 +18,7 @@ import (
 	"time"
 
 	"github.com/cityproof/cityproof/internal/checkpoint"
+	"github.com/cityproof/cityproof/internal/client"
 )
 
 // cities is an alliance whose members have a machine each, joined by a network. Members are spoken to by TLS, with
@@ -32,6 +32,9 @@ type cities struct {
 	all     []*cityNode
 	issuer  *issuer
 	n       int // declarations of this test
+
+	programs string // folder of the programs; empty: those of all tests
+	clock    *clock // nil: the machine's
 }
 
 // cityNode is one member with its machine.
@@ -42,6 +45,7 @@ type cityNode struct {
 	name   string // of its log, without /log
 	dir    string
 	run    *exec.Cmd // nil: it does not run
+	clock  *clock    // of its node; nil: as all others
 	client *http.Client
 }
 
@@ -52,7 +56,7 @@ func (m *cityNode) file(s string) string { return filepath.Join(m.dir, s) }
 func (m *cityNode) config() string       { return m.file("node/node.yaml") }
 func (m *cityNode) trust() string        { return m.file("node/trust.json") }
 func (m *cityNode) copyOf(o *cityNode) string {
-	return fmt.Sprintf("%s/mirror/%x", m.url(), sha256.Sum256([]byte(o.origin())))
+	return client.MirrorURL(m.url(), o.origin())
 }
 
 // quick are settings under which a test need not wait for hours.
@@ -182,9 +186,15 @@ func (c *cities) startAll() {
 
 // command is a program that will run on a host and trusts the test's authority.
 func (c *cities) command(program string, args ...string) *exec.Cmd {
+	if c.programs != "" {
+		program = filepath.Join(c.programs, filepath.Base(program))
+	}
 	cmd := exec.Command(program, args...)
 	cmd.Dir = c.dir
 	cmd.Env = append(os.Environ(), "HOME="+c.dir, "XDG_CONFIG_HOME="+c.file("settings"), "SSL_CERT_FILE="+c.file("authority.pem"))
+	if c.clock != nil {
+		cmd.Env = append(cmd.Env, clockVar+"="+c.clock.file)
+	}
 	return cmd
 }
 
@@ -238,6 +248,9 @@ func (m *cityNode) launch() {
 	}
 	cmd := m.c.command(cityproofNode, "run", "--config", m.config())
 	cmd.Stderr = log
+	if m.clock != nil {
+		cmd.Env = append(cmd.Env, clockVar+"="+m.clock.file)
+	}
 	err = m.host.start(cmd)
 	if err = errors.Join(err, log.Close()); err != nil {
 		t.Fatal(err)
@@ -338,6 +351,31 @@ func (m *cityNode) final() checkpoint.Checkpoint { m.c.t.Helper(); return m.head
 func (m *cityNode) holds(o *cityNode) checkpoint.Checkpoint {
 	m.c.t.Helper()
 	return m.head(strings.TrimPrefix(m.copyOf(o), m.url()) + "/checkpoint")
+}
+
+// cosigns shows the member's witness once more the head of another's log that it cosigned last, and returns its answer.
+func (m *cityNode) cosigns(o *cityNode) (code int, answer string) {
+	t := m.c.t
+	t.Helper()
+	at := client.WitnessURL(m.url(), o.origin()) + "/checkpoint"
+	note, code, err := m.get(m, strings.TrimPrefix(at, m.url()))
+	if err != nil || code != http.StatusOK {
+		return code, string(note)
+	}
+	head, err := checkpoint.Unverified(note)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := m.client.Post(m.url()+"/witness/add-checkpoint", "text/plain", io.MultiReader(strings.NewReader(fmt.Sprintf("old %d\n\n", head.Size)), bytes.NewReader(note)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(b)
 }
 
 // declare publishes a new declaration, waits so long until it is final, and wants the exit code: 3 where it is not final in
@@ -462,6 +500,13 @@ func (c *cities) audit(members ...*cityNode) {
 			c.t.Errorf("the audit does not find %s true:\n%s", m.id, out)
 		}
 	}
+}
+
+// audited is what an audit of one member's log says, and its exit code.
+func (c *cities) audited(m *cityNode) (code int, out string) {
+	c.t.Helper()
+	out, code = c.on(c.visitor, cityproof, "audit", "--root", c.root, m.id)
+	return code, out
 }
 
 // offline is a machine that reaches nobody.

@@ -198,19 +198,19 @@ func (a *governed) newNode(dir, id, host string) (i int) {
 	return len(a.runs) - 1
 }
 
-// edit puts text into a configuration: behind a line, or at its end.
-func (a *governed) edit(config, behind, text string) {
+// edit replaces a part of a configuration; "" is its end.
+func (a *governed) edit(config, part, by string) {
 	a.t.Helper()
 	b, err := os.ReadFile(config)
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	now := string(b) + text
-	if behind != "" {
-		now = strings.Replace(string(b), behind, behind+text, 1)
+	now := string(b) + by
+	if part != "" {
+		now = strings.Replace(string(b), part, by, 1)
 	}
 	if now == string(b) {
-		a.t.Fatalf("%s has no line %q", config, behind)
+		a.t.Fatalf("%s has nothing like %q", config, part)
 	}
 	if err := os.WriteFile(config, []byte(now), 0o600); err != nil {
 		a.t.Fatal(err)

@@ -24,7 +24,8 @@ type officer struct {
 	t      testing.TB
 	signer crypto.Signer
 	client *client.Client
-	next   uint32 // number of the next notice
+	next   uint32        // number of the next notice
+	ahead  time.Duration // of the officer's clock
 }
 
 func (p *place) dial(n *process) *officer {
@@ -65,6 +66,7 @@ func (p *place) client(n *process) *client.Client {
 func (o *officer) notices(n int) []draft.Submission {
 	o.t.Helper()
 	var out []draft.Submission
+	now := time.Now().Add(o.ahead)
 	for range n {
 		text := fmt.Sprintf("Report number %d will appear here.", o.next)
 		d := &draft.Draft{
@@ -72,7 +74,7 @@ func (o *officer) notices(n int) []draft.Submission {
 			Body: &pb.Body{Language: proto.String("en"), Record: &pb.Body_Notice{Notice: &pb.Notice{
 				Type:  pb.NoticeType_NOTICE_TYPE_FORTHCOMING.Enum(),
 				Text:  &pb.LocalizedText{Texts: []*pb.Text{{Lang: proto.String("en"), Value: &text}}},
-				DueOn: proto.String(time.Now().AddDate(0, 0, 90).Format(time.DateOnly)),
+				DueOn: proto.String(now.AddDate(0, 0, 90).Format(time.DateOnly)),
 			}}},
 		}
 		o.next++
@@ -80,7 +82,7 @@ func (o *officer) notices(n int) []draft.Submission {
 		if _, err := rand.Read(nonce[:]); err != nil {
 			o.t.Fatal(err)
 		}
-		sub, err := draft.Seal(d, draft.Place{Log: origin, City: city, Revision: 1}, nonce, time.Now(), o.signer)
+		sub, err := draft.Seal(d, draft.Place{Log: origin, City: city, Revision: 1}, nonce, now, o.signer)
 		if err != nil {
 			o.t.Fatal(err)
 		}

@@ -3,6 +3,7 @@ package integration_test
 import (
 	"context"
 	"crypto/sha256"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -105,12 +106,13 @@ func TestI1EveryNodeIsKilledWhileACityPublishes(t *testing.T) {
 	c.audit(c.all[1], c.all[4])
 }
 
-// federation.md, section 7: while a city is away its log is read from the copies of others. The others publish as much as in
-// a day, and when it comes back it catches up with all of it, and what it publishes becomes final. The day is short: what
-// makes it one is how much happened meanwhile.
-func TestCityThatWasAwayCatchesUp(t *testing.T) {
+// federation.md, sections 4 and 7: while a city is away for a day its log is read from the copies of others, and everybody sees
+// how long it has been silent. The others publish what a day brings. When it comes back with a wrong clock it cosigns nothing;
+// when that is right it catches up with all, and what it publishes becomes final. The clocks of all programs are the test's.
+func TestT23CityThatWasAwayForADayCatchesUp(t *testing.T) {
 	t.Parallel()
 	c := newCities(t, 4, far, quick)
+	clock := c.ownClock()
 	c.begin()
 	m := c.all[4]
 	receipt := m.declare(0, patience)
@@ -125,8 +127,25 @@ func TestCityThatWasAwayCatchesUp(t *testing.T) {
 		}
 	}
 	c.verify(0, receipt)
+	silent := func(light string) {
+		t.Helper()
+		until(t, m.id+" is "+light, func() bool {
+			for _, o := range c.all[1:4] { // they live, so only the city that is away is silent for long
+				if _, out := c.audited(o); strings.Contains(out, light) {
+					return false
+				}
+			}
+			_, out := c.audited(m)
+			return strings.Contains(out, light+" ")
+		})
+	}
+	clock.ahead(3 * time.Hour)
+	silent("AMBER")
+	clock.ahead(25 * time.Hour)
+	silent("RED")
 	const aDay, batch = 3000, 500
 	officer := c.all[1].dialOfficer()
+	officer.ahead = 25 * time.Hour
 	for range aDay / batch {
 		if _, err := officer.client.Publish(t.Context(), officer.notices(batch)); err != nil {
 			t.Fatal(err)
@@ -139,11 +158,23 @@ func TestCityThatWasAwayCatchesUp(t *testing.T) {
 	for _, o := range c.all[:4] {
 		sizes = append(sizes, o.head("/log/checkpoint").Size)
 	}
+	late := m.ownClock()
+	late.ahead(0) // its machine was off, and its clock stood
 	m.start()
+	until(t, "the city cosigns nothing while its clock is wrong", func() bool {
+		code, answer := m.cosigns(c.all[1])
+		return code == http.StatusServiceUnavailable && strings.Contains(answer, "clock")
+	})
+	late.ahead(25 * time.Hour)
+	until(t, "the city cosigns again", func() bool { code, _ := m.cosigns(c.all[1]); return code == http.StatusOK })
 	for i, o := range c.all[:4] {
 		until(t, "the city holds all of "+o.id, func() bool { return m.holds(o).Size >= sizes[i] })
 	}
 	c.verify(0, m.declare(0, patience))
+	_, out := c.audited(m)
+	if strings.Contains(out, "RED") || strings.Contains(out, "AMBER") {
+		t.Errorf("the city is back, and shown as silent:\n%s", out)
+	}
 	c.audit(c.all[1], c.all[4])
 }
 

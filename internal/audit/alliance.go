@@ -2,7 +2,6 @@ package audit
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net"
@@ -108,10 +107,10 @@ type node struct{ base string }
 
 func (n node) log() string { return n.base + "/log" }
 func (n node) mirror(origin string) string {
-	return fmt.Sprintf("%s/mirror/%x", n.base, sha256.Sum256([]byte(origin)))
+	return client.MirrorURL(n.base, origin)
 }
 func (n node) witness(origin string) string {
-	return fmt.Sprintf("%s/witness/%x", n.base, sha256.Sum256([]byte(origin)))
+	return client.WitnessURL(n.base, origin)
 }
 
 // nodes are where to read, the founders' first while the registry is not known.

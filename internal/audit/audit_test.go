@@ -18,6 +18,7 @@ import (
 	"github.com/cityproof/cityproof/internal/client"
 	"github.com/cityproof/cityproof/internal/declaration"
 	"github.com/cityproof/cityproof/internal/proof"
+	"github.com/cityproof/cityproof/internal/testenv"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -59,6 +60,7 @@ func TestHonestLogIsTrue(t *testing.T) {
 
 // Incident 18: monitors broke on empty logs.
 func TestSizes0To2AndAroundBundlesAreTrue(t *testing.T) {
+	testenv.SkipInRace(t)
 	c := newCity(t)
 	for size := range uint64(3) {
 		if size > 0 {

@@ -18,6 +18,7 @@ import (
 	"github.com/cityproof/cityproof/internal/client"
 	"github.com/cityproof/cityproof/internal/declaration"
 	"github.com/cityproof/cityproof/internal/proof"
+	"github.com/cityproof/cityproof/internal/testenv"
 	"github.com/cityproof/cityproof/internal/tile"
 )
 
@@ -75,6 +76,7 @@ func (c *city) paths() []string {
 
 // T-33.
 func TestNoFlippedByteIsTrue(t *testing.T) {
+	testenv.SkipInRace(t)
 	c := small(t)
 	step := 1
 	if testing.Short() {
@@ -101,6 +103,7 @@ func TestNoFlippedByteIsTrue(t *testing.T) {
 
 // T-33, where tiles are full and stand on tiles.
 func TestNoFlippedByteOfAFullTileIsTrue(t *testing.T) {
+	testenv.SkipInRace(t)
 	c := deep(t)
 	paths := slices.DeleteFunc(slices.Sorted(maps.Keys(c.files)), func(p string) bool { return !strings.HasPrefix(p, "tile/") })
 	if want := []string{"tile/0/000", "tile/0/001.p/2", "tile/1/000.p/1", "tile/entries/000", "tile/entries/001.p/2"}; !slices.Equal(paths, want) {
@@ -127,6 +130,7 @@ func TestNoFlippedByteOfAFullTileIsTrue(t *testing.T) {
 
 // What is of another length than it must be.
 func TestNoFileOfAnotherLengthIsTrue(t *testing.T) {
+	testenv.SkipInRace(t)
 	for _, c := range []*city{small(t), deep(t)} {
 		each(c.paths(), func(path string) {
 			data := c.files[path]

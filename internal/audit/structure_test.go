@@ -19,6 +19,7 @@ import (
 	"github.com/cityproof/cityproof/internal/declaration"
 	"github.com/cityproof/cityproof/internal/proof"
 	"github.com/cityproof/cityproof/internal/receipt"
+	"github.com/cityproof/cityproof/internal/testenv"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -311,6 +312,7 @@ func TestMarks(t *testing.T) {
 // A batch is not seen in a log. What a later leaf of the same batch may have excused
 // is no mark, and what comes later than any batch reaches excuses nothing.
 func TestReferencesForward(t *testing.T) {
+	testenv.SkipInRace(t)
 	for gap, marked := range map[int]uint64{0: 0, 1: 0, 1997: 0, 1999: 1} {
 		c := newCity(t)
 		c.publish("use/1", declaration.Publish, video(1))

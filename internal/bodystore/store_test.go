@@ -19,6 +19,7 @@ import (
 
 	"github.com/cityproof/cityproof/internal/bodystore"
 	"github.com/cityproof/cityproof/internal/pebbledb"
+	"github.com/cityproof/cityproof/internal/testenv"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -173,6 +174,7 @@ func TestEraseWaitsForSnapshotsAndBackups(t *testing.T) {
 
 // TestErasedBytesLeaveTheDisk looks for a canary in every file of the database, log files and recycled ones included.
 func TestErasedBytesLeaveTheDisk(t *testing.T) {
+	testenv.SkipInRace(t)
 	for _, tc := range []struct {
 		name        string
 		before      int // bodies stored before the canary, 64 KiB each

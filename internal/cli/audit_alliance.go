@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
@@ -112,7 +111,7 @@ func (n *openNodes) close() {
 func memberPlaces(r *roster.Roster, m *roster.Member) []string {
 	places := []string{m.Entry.GetHttp() + "/log"}
 	for _, o := range r.Mirrors(m) {
-		places = append(places, fmt.Sprintf("%s/mirror/%x", o.Entry.GetHttp(), sha256.Sum256([]byte(m.Log().Origin))))
+		places = append(places, client.MirrorURL(o.Entry.GetHttp(), m.Log().Origin))
 	}
 	return places
 }

@@ -7,10 +7,12 @@ import (
 	registryv1 "github.com/cityproof/cityproof/api/cityproof/registry/v1"
 	"github.com/cityproof/cityproof/internal/alliancetest"
 	"github.com/cityproof/cityproof/internal/signingkey"
+	"github.com/cityproof/cityproof/internal/testenv"
 )
 
 // What change-request writes is what the acts take: each request goes into the registry that it was written for.
 func TestChangeRequestsAreGranted(t *testing.T) {
+	testenv.SkipInRace(t)
 	w := newWorld(t, nil)
 	one, recovery := w.key("nl-kanaalstad officer-1", signingkey.Publisher), w.key("nl-kanaalstad recovery", signingkey.Recovery)
 	city, out := w.cities[1], filepath.Join(w.dir, "change.json")

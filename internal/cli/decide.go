@@ -110,7 +110,7 @@ func registryPlaces(first *root.Root, registry root.Registry, named string) []st
 	places := []string{registry.URL}
 	for _, m := range first.Founders {
 		if m.Member.Origin() != first.Terms.Registry.Origin {
-			places = append(places, fmt.Sprintf("%s/mirror/%x", m.Member.Entry.GetHttp(), sha256.Sum256([]byte(registry.Origin))))
+			places = append(places, client.MirrorURL(m.Member.Entry.GetHttp(), registry.Origin))
 		}
 	}
 	return places

@@ -17,6 +17,7 @@ import (
 	"github.com/cityproof/cityproof/internal/proof"
 	"github.com/cityproof/cityproof/internal/roster"
 	"github.com/cityproof/cityproof/internal/signingkey"
+	"github.com/cityproof/cityproof/internal/testenv"
 	"github.com/cityproof/cityproof/internal/tile"
 )
 
@@ -202,6 +203,7 @@ func TestKeyRequestRefusesWhatCouldNotBeEntered(t *testing.T) {
 }
 
 func TestKeyDoctorNamesWhatIsWrong(t *testing.T) {
+	testenv.SkipInRace(t)
 	w := newWorld(t, func(m *registryv1.Member) {
 		if m.GetId() == "jp-minato" {
 			m.Publishers = m.Publishers[:1]

@@ -270,6 +270,10 @@ func (a *App) explain(j *job, err error) error {
 		return err
 	}
 	n := a.printFailures(j.source, fromNode(j.drafts[j.left.Done:], rules))
+	if rules.Omitted > 0 {
+		a.say("The node found %d more, and did not say what.", rules.Omitted)
+		n += rules.Omitted
+	}
 	a.say("%d to fix before publishing. Of this batch nothing was published.", n)
 	return &shown{exitFalse}
 }

@@ -73,7 +73,10 @@ type RuleResult struct {
 }
 
 // RuleError says which publication rules kept a batch from being published.
-type RuleError struct{ Results []RuleResult }
+type RuleError struct {
+	Results []RuleResult
+	Omitted int // how many more there were, of which the node told nothing
+}
 
 func (e *RuleError) Error() string {
 	for _, r := range e.Results {
@@ -140,7 +143,7 @@ func nodeError(err error, first int) error {
 	for _, detail := range st.Details() {
 		switch d := detail.(type) {
 		case *ledgerv1.RuleFailure:
-			return &RuleError{ruleResults(d.GetResults(), first)}
+			return &RuleError{ruleResults(d.GetResults(), first), int(d.GetOmitted())}
 		case *ledgerv1.StaleSubject:
 			if stale, err := staleError(d, first); err == nil {
 				return stale

@@ -62,6 +62,9 @@ type Keys struct {
 	NextLogMLDSA44 string `yaml:"next_log_mldsa44"`
 	Witness        string `yaml:"witness"`
 	Mirror         string `yaml:"mirror"`
+	// NextWitness and NextMirror cosign beside the keys whose place they take when an epoch begins; empty: none do.
+	NextWitness    string `yaml:"next_witness"`
+	NextMirror     string `yaml:"next_mirror"`
 	Node           string `yaml:"node"`
 	TLS            string `yaml:"tls"`
 	PassphraseFile string `yaml:"passphrase_file"`
@@ -293,7 +296,7 @@ func (c *Config) resolve(dir string) {
 	paths := []*string{&c.TLS.Certificate, &c.TLS.Key, &c.TLS.Autocert.Cache}
 	for i := range c.Members {
 		m := &c.Members[i]
-		paths = append(paths, &m.Data, &m.State, &m.Mirror, &m.Trust, &m.Root, &m.Keys.LogEd25519, &m.Keys.LogMLDSA44, &m.Keys.NextLogEd25519, &m.Keys.NextLogMLDSA44, &m.Keys.Witness, &m.Keys.Mirror, &m.Keys.Node, &m.Keys.TLS, &m.Keys.PassphraseFile)
+		paths = append(paths, &m.Data, &m.State, &m.Mirror, &m.Trust, &m.Root, &m.Keys.LogEd25519, &m.Keys.LogMLDSA44, &m.Keys.NextLogEd25519, &m.Keys.NextLogMLDSA44, &m.Keys.Witness, &m.Keys.Mirror, &m.Keys.NextWitness, &m.Keys.NextMirror, &m.Keys.Node, &m.Keys.TLS, &m.Keys.PassphraseFile)
 	}
 	for _, p := range paths {
 		if *p != "" && !filepath.IsAbs(*p) {

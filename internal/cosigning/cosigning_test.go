@@ -69,7 +69,7 @@ func signer(t testing.TB, name string, typ checkpoint.KeyType) *checkpoint.Signe
 func (c *city) add(name string, front func(http.Handler) http.Handler) {
 	c.t.Helper()
 	s := signer(c.t, name, checkpoint.TypeEd25519Cosignature)
-	store, err := peerstore.Open(c.t.TempDir(), checkpoint.FormatVKey(s.Key()), peerstore.Options{})
+	store, err := peerstore.Open(c.t.TempDir(), []string{checkpoint.FormatVKey(s.Key())}, peerstore.Options{})
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package demo
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"embed"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"github.com/cityproof/cityproof/internal/cli"
+	"github.com/cityproof/cityproof/internal/client"
 	"github.com/cityproof/cityproof/internal/receipt"
 )
 
@@ -144,7 +144,7 @@ func (d *demo) show(ctx context.Context) error {
 
 // copyOf is where a member's mirror serves another's log.
 func (d *demo) copyOf(m, mirror *member) string {
-	return fmt.Sprintf("%s/mirror/%x", mirror.url(), sha256.Sum256([]byte(m.origin())))
+	return client.MirrorURL(mirror.url(), m.origin())
 }
 
 func (d *demo) publish(ctx context.Context) error {

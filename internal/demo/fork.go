@@ -3,7 +3,6 @@ package demo
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cityproof/cityproof/internal/checkpoint"
+	"github.com/cityproof/cityproof/internal/client"
 	"github.com/cityproof/cityproof/internal/proof"
 	"github.com/cityproof/cityproof/internal/signingkey"
 	"github.com/cityproof/cityproof/internal/witness"
@@ -122,7 +122,7 @@ func logSigners(m *member) ([]*checkpoint.Signer, error) {
 
 // cosigned is the head of a log that a city's witness signed last.
 func (d *demo) cosigned(ctx context.Context, of, by *member) (c checkpoint.Checkpoint, err error) {
-	note, code, err := d.fetch(ctx, http.MethodGet, fmt.Sprintf("%s/witness/%x/checkpoint", by.url(), sha256.Sum256([]byte(of.origin()))), nil)
+	note, code, err := d.fetch(ctx, http.MethodGet, client.WitnessURL(by.url(), of.origin())+"/checkpoint", nil)
 	if err != nil || code == http.StatusNotFound {
 		return c, err
 	}

@@ -1,14 +1,17 @@
 package grpcapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/protoadapt"
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -51,7 +54,7 @@ func toStatus(err error, logger *slog.Logger) error {
 	case errors.As(err, &forbidden):
 		return status.Error(codes.PermissionDenied, err.Error())
 	case errors.As(err, &refused):
-		return detailed(codes.InvalidArgument, err, &ledgerv1.RuleFailure{Results: ruleResults(refused.Results)})
+		return detailed(codes.InvalidArgument, err, ruleFailure(refused.Results))
 	case errors.As(err, &void):
 		return status.Error(codes.FailedPrecondition, err.Error())
 	case errors.As(err, &stale):
@@ -113,6 +116,25 @@ func staleSubject(e *ledger.StaleError) *ledgerv1.StaleSubject {
 		s.Revision, s.LeafHash = e.Chain.Head.Revision, e.Chain.Head.Leaf[:]
 	}
 	return s
+}
+
+// maxFailure bounds a RuleFailure, in bytes. gRPC sends it in base64 in a trailer: a client that takes less than that gets no
+// reason at all, and clients of C take 8 KiB to 16 KiB by default.
+const maxFailure = 5 << 10
+
+func ruleFailure(bySubmission [][]publication.Result) *ledgerv1.RuleFailure {
+	all := ruleResults(bySubmission)
+	slices.SortStableFunc(all, func(a, b *ledgerv1.RuleResult) int { return cmp.Compare(b.GetLevel(), a.GetLevel()) })
+	f := &ledgerv1.RuleFailure{}
+	bytes := 0
+	for _, r := range all {
+		if bytes += proto.Size(r) + 4; bytes > maxFailure && len(f.Results) > 0 {
+			break
+		}
+		f.Results = append(f.Results, r)
+	}
+	f.Omitted = uint32(len(all) - len(f.Results)) //nolint:gosec // at most maxResults
+	return f
 }
 
 // maxResults bounds the rule results of one answer, so that it stays below gRPC's

@@ -25,6 +25,7 @@ import (
 	"github.com/cityproof/cityproof/internal/pebbledb"
 	"github.com/cityproof/cityproof/internal/recheck"
 	"github.com/cityproof/cityproof/internal/signingkey"
+	"github.com/cityproof/cityproof/internal/testenv"
 )
 
 // flipper is a ledger whose disk and memory are flipped between commit and
@@ -292,6 +293,7 @@ func key(prefix string, n uint64) []byte { return binary.BigEndian.AppendUint64(
 // TestI2FlipBetweenCommitAndSigning is incident 1: one bit, anywhere in what is
 // stored for the new leaves.
 func TestI2FlipBetweenCommitAndSigning(t *testing.T) {
+	testenv.SkipInRace(t)
 	f := newFlipper(t)
 	mustPublish(t, f.l, f.seal("not/9999998", owed("the first")))
 	inEntries := func(at func(start, end int64) int64, bit int) func(uint64, int64, int64) flip {

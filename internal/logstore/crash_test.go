@@ -18,6 +18,7 @@ import (
 	"github.com/cityproof/cityproof/internal/bodystore"
 	"github.com/cityproof/cityproof/internal/logstore"
 	"github.com/cityproof/cityproof/internal/pebbledb"
+	"github.com/cityproof/cityproof/internal/testenv"
 )
 
 // smallMemTable makes Pebble flush, compact and change its log within a few hundred leaves.
@@ -120,6 +121,7 @@ func fsckClean(db *pebbledb.DB) error {
 // TestI1AcknowledgedSurvivesPowerLoss cuts the power at random points of concurrent appends, several times in the life of
 // one log. CITYPROOF_SEED repeats a run; CITYPROOF_CRASHES makes more of them.
 func TestI1AcknowledgedSurvivesPowerLoss(t *testing.T) {
+	testenv.SkipInRace(t)
 	seed, runs := uint64(time.Now().UnixNano()), 25
 	if testing.Short() {
 		runs = 5

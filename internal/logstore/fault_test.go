@@ -12,6 +12,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/cityproof/cityproof/internal/pebbledb"
+	"github.com/cityproof/cityproof/internal/testenv"
 )
 
 // fault fails chosen writes. It counts every write of the file system, so that one run without failures says how many
@@ -133,6 +134,7 @@ var errIO = errors.New("input/output error")
 
 // TestEveryWriteFailedOnce fails one write only: a retry would succeed, and must not be tried.
 func TestEveryWriteFailedOnce(t *testing.T) {
+	testenv.SkipInRace(t)
 	sweep(t, sweepStep(), func(k int64) func(int64, errorfs.Op) error {
 		return func(n int64, op errorfs.Op) error {
 			if n == k {
@@ -145,6 +147,7 @@ func TestEveryWriteFailedOnce(t *testing.T) {
 
 // TestPairsOfWritesFailed fails a write and another one soon after, while the first failure is being handled.
 func TestPairsOfWritesFailed(t *testing.T) {
+	testenv.SkipInRace(t)
 	sweep(t, 3*sweepStep(), func(k int64) func(int64, errorfs.Op) error {
 		return func(n int64, _ errorfs.Op) error {
 			if n == k || n == k+1+k%5 {
@@ -157,6 +160,7 @@ func TestPairsOfWritesFailed(t *testing.T) {
 
 // TestT44DiskFull lets every write from the k-th on fail for want of space, while files can still be synced and removed.
 func TestT44DiskFull(t *testing.T) {
+	testenv.SkipInRace(t)
 	sweep(t, 2*sweepStep(), func(k int64) func(int64, errorfs.Op) error {
 		return func(n int64, op errorfs.Op) error {
 			switch op.Kind {
@@ -173,6 +177,7 @@ func TestT44DiskFull(t *testing.T) {
 // TestEveryReadFailedOnce fails reads. A read for a reader is that reader's error; one in a commit, a flush or
 // a compaction halts the log.
 func TestEveryReadFailedOnce(t *testing.T) {
+	testenv.SkipInRace(t)
 	mem := vfs.NewCrashableMem()
 	s, err := openSmall(mem)
 	if err != nil {

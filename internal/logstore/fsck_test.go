@@ -20,6 +20,7 @@ import (
 	"github.com/cityproof/cityproof/internal/logstore"
 	"github.com/cityproof/cityproof/internal/pebbledb"
 	"github.com/cityproof/cityproof/internal/proof"
+	"github.com/cityproof/cityproof/internal/testenv"
 )
 
 func identity(entry []byte) ([32]byte, error) { return sha256.Sum256(entry), nil }
@@ -57,6 +58,7 @@ func set(t testing.TB, db *pebbledb.DB, key, value []byte) {
 }
 
 func TestFsckOfAGoodLogFindsNothing(t *testing.T) {
+	testenv.SkipInRace(t)
 	for _, size := range []uint64{0, 1, 256, 70000} {
 		s := newStore(t, vfs.NewMem(), logstore.Options{})
 		fill(t, s.log, size)
@@ -69,6 +71,7 @@ func TestFsckOfAGoodLogFindsNothing(t *testing.T) {
 }
 
 func TestFsckNamesEveryDamage(t *testing.T) {
+	testenv.SkipInRace(t)
 	const size = 66000
 	e := func(i uint64) []byte { return leaf("leaf %d", i).Entry }
 	hash := func(i uint64) [32]byte { return proof.LeafHash(e(i)) }
@@ -361,6 +364,7 @@ func (m *master) clone(t *testing.T) *pebbledb.DB {
 }
 
 func TestDamagedLogIsNotOpened(t *testing.T) {
+	testenv.SkipInRace(t)
 	for name, harm := range map[string]func(*pebbledb.DB){
 		"the last full bundle has no place": func(db *pebbledb.DB) { set(t, db, bundleKey(256), nil) },
 		"a late entry is changed":           func(db *pebbledb.DB) { flipEntry(t, db, "leaf 65990", "leaf 6599X") },
@@ -396,6 +400,7 @@ func TestDamagedLogIsNotOpened(t *testing.T) {
 
 // TestFsckGoesOnAfterADamagedBlock flips bytes in tables on disk: Pebble then refuses whole blocks.
 func TestFsckGoesOnAfterADamagedBlock(t *testing.T) {
+	testenv.SkipInRace(t)
 	dir := t.TempDir()
 	s, err := openStore(dir, nil, logstore.Options{})
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/cityproof/cityproof/internal/logstore"
 	"github.com/cityproof/cityproof/internal/pebbledb"
 	"github.com/cityproof/cityproof/internal/proof"
+	"github.com/cityproof/cityproof/internal/testenv"
 	"github.com/cityproof/cityproof/internal/tile"
 )
 
@@ -179,6 +180,7 @@ func verifyProofs(l *logstore.Log, tree *inmemory.Tree, size uint64) error {
 }
 
 func TestServesWhatWasAppended(t *testing.T) {
+	testenv.SkipInRace(t)
 	for _, size := range []uint64{0, 1, 2, 255, 256, 257, 511, 512, 65535, 65536, 65537, 66000} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			mem := vfs.NewMem()

@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/cityproof/cityproof/internal/logstore"
+	"github.com/cityproof/cityproof/internal/testenv"
 )
 
 // model is what the log should be: entries in order and a counter kept by the groups.
@@ -30,6 +31,7 @@ var errModel = errors.New("refused by the check")
 // TestAgreesWithModel drives a log with random groups, some with repeats, some refused, across restarts and power losses,
 // beside a model with another implementation of the tree.
 func TestAgreesWithModel(t *testing.T) {
+	testenv.SkipInRace(t)
 	rapid.Check(t, func(t *rapid.T) {
 		mem := vfs.NewCrashableMem()
 		s, err := openSmall(mem)

@@ -15,6 +15,7 @@ import (
 	"github.com/cityproof/cityproof/internal/logstore"
 	"github.com/cityproof/cityproof/internal/pebbledb"
 	"github.com/cityproof/cityproof/internal/proof"
+	"github.com/cityproof/cityproof/internal/testenv"
 	"github.com/cityproof/cityproof/internal/tile"
 )
 
@@ -30,6 +31,7 @@ func (u uncached) Expanded() {} // hides the method that makes a Log an Expanded
 // TestProofsFromTheCacheVerify makes proofs of random leaves and sizes, with a cache of two tiles, so that nearly all are
 // evicted, and with one that holds all.
 func TestProofsFromTheCacheVerify(t *testing.T) {
+	testenv.SkipInRace(t)
 	const size = 70_000
 	for _, bytes := range []int{1, 20_000, 0} {
 		s := newStore(t, vfs.NewMem(), logstore.Options{TileCacheBytes: bytes})
@@ -66,6 +68,7 @@ func TestProofsFromTheCacheVerify(t *testing.T) {
 // TestI3FlippedTilesAreNotServed flips a bit of a stored tile. What is served instead is computed from what is below it;
 // if that is damaged too, nothing that needs the tile is answered.
 func TestI3FlippedTilesAreNotServed(t *testing.T) {
+	testenv.SkipInRace(t)
 	const size = 66_000
 	for name, tc := range map[string]struct {
 		level int

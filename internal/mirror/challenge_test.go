@@ -11,6 +11,7 @@ import (
 
 	"github.com/cityproof/cityproof/internal/mirror"
 	"github.com/cityproof/cityproof/internal/proof"
+	"github.com/cityproof/cityproof/internal/testenv"
 	"github.com/cityproof/cityproof/internal/tile"
 	"github.com/cityproof/cityproof/internal/witness"
 )
@@ -108,6 +109,7 @@ func (w *world) witness() *witness.Witness {
 // T-17: a log that does not hand out what its heads cover is challenged at once, and after an hour without an answer not
 // cosigned any more; when the data come it goes on by itself. It is no evidence.
 func TestT17WithheldDataStopCosigning(t *testing.T) {
+	testenv.SkipInRace(t)
 	// More than a chunk is proven by tiles.
 	for drop, size := range map[string]uint64{"tiles": 4200, "entries": 300, "bodies": 300, "attachments": 300} {
 		t.Run(drop, func(t *testing.T) {

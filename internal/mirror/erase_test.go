@@ -24,6 +24,7 @@ import (
 	"github.com/cityproof/cityproof/internal/mirror"
 	"github.com/cityproof/cityproof/internal/proof"
 	"github.com/cityproof/cityproof/internal/receipt"
+	"github.com/cityproof/cityproof/internal/testenv"
 	"github.com/cityproof/cityproof/internal/tile"
 )
 
@@ -188,6 +189,7 @@ func TestT36CourtsEmergencyIsHonouredAtOnce(t *testing.T) {
 
 // T-36: a notice erases only what it names rightly, of its own log.
 func TestT36MirrorHonoursOnlyValidNotices(t *testing.T) {
+	testenv.SkipInRace(t)
 	for name, spoil := range map[string]func(w *world, sum, leaf [sha256.Size]byte){
 		"another leaf": func(w *world, sum, _ [sha256.Size]byte) {
 			w.notice(sum, proof.LeafHash(w.log.Entries[1]), func(*declarationv1.Notice) {})

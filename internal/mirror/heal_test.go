@@ -15,6 +15,7 @@ import (
 
 	"github.com/cityproof/cityproof/internal/mirror"
 	"github.com/cityproof/cityproof/internal/pebbledb"
+	"github.com/cityproof/cityproof/internal/testenv"
 	"github.com/cityproof/cityproof/internal/tile"
 )
 
@@ -64,6 +65,7 @@ func (w *world) settle(d time.Duration, run func(ctx context.Context)) {
 // Incident 2, T-33: whatever byte rots in a copy is never served, is found by the scrub and by who reads it, and is mended
 // with what others give, if the signed tree has it there.
 func TestIncident2RottenCopyIsMendedByHash(t *testing.T) {
+	testenv.SkipInRace(t)
 	u64 := func(level ...byte) []byte { return append(append([]byte{}, level...), 0, 0, 0, 0, 0, 0, 0, 1) }
 	for name, c := range map[string]struct {
 		kind byte
@@ -131,6 +133,7 @@ func (w *world) heal() {
 // Where all of a bundle is gone, tile and entries, the tree above them says what belongs there; in a log of more than
 // 65,536 entries that is a stored tile, which is mended first.
 func TestIncident2RottenTreeIsMendedFromAbove(t *testing.T) {
+	testenv.SkipInRace(t)
 	w := newWorld(t)
 	w.log.Declare(1, "officer-1")
 	for i := range 66_000 {
@@ -219,7 +222,7 @@ func TestScrubOfCopiesKeepsItsPeriodAndPlace(t *testing.T) {
 	// In a bubble time costs nothing. The stores are opened in it too: Pebble's goroutines are theirs.
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.log.Declare(3000, "officer-1")
+		w.log.Declare(1000, "officer-1")
 		w.mustFollow()
 		w.settle(24*time.Hour-time.Minute, func(ctx context.Context) { w.mirror.Scrub(ctx, 24*time.Hour, 1<<40) })
 		whole := w.mirror.State()

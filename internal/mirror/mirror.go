@@ -45,6 +45,7 @@ type Options struct {
 	Store  *mirrorstore.Store
 	Heads  *peerstore.Store   // of what was cosigned; outside backups
 	Signer *checkpoint.Signer // of TypeEd25519Cosignature
+	Next   *checkpoint.Signer // as a witness's; nil: none
 	Logs   Logs
 	// Ready returns why nothing may be signed now. Default: nil.
 	Ready func() error
@@ -88,7 +89,8 @@ func New(opts Options) (*Mirror, error) {
 	}
 	var err error
 	m.Witness, err = witness.New(witness.Options{
-		Logs: asWitnessed{opts.Logs}, Store: opts.Heads, Signer: opts.Signer, Ready: opts.Ready, Label: Label, Hold: m.hold, Seen: opts.Seen, Conflict: opts.Conflict,
+		Logs: asWitnessed{opts.Logs}, Store: opts.Heads, Signer: opts.Signer, Next: opts.Next, Ready: opts.Ready, Label: Label,
+		Hold: m.hold, Seen: opts.Seen, Conflict: opts.Conflict,
 	})
 	return m, err
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/cityproof/cityproof/internal/proof"
 	"github.com/cityproof/cityproof/internal/receipt"
 	"github.com/cityproof/cityproof/internal/roster"
+	"github.com/cityproof/cityproof/internal/testenv"
 	"github.com/cityproof/cityproof/internal/witness"
 )
 
@@ -113,7 +114,7 @@ func (w *world) open() {
 	if w.store, err = mirrorstore.Open(w.dir+"/mirror", mirrorstore.Options{}); err != nil {
 		w.t.Fatal(err)
 	}
-	if w.heads, err = peerstore.Open(w.dir, "key", peerstore.Options{}); err != nil {
+	if w.heads, err = peerstore.Open(w.dir, []string{"key"}, peerstore.Options{}); err != nil {
 		w.t.Fatal(err)
 	}
 	if w.mirror, err = mirror.New(mirror.Options{
@@ -208,6 +209,7 @@ func (w *world) mustFollow() {
 }
 
 func TestCopyIsTheLogByteForByte(t *testing.T) {
+	testenv.SkipInRace(t)
 	w := newWorld(t)
 	mux := http.NewServeMux()
 	mirror.NewHandler(w.mirror, slog.New(slog.DiscardHandler)).Routes(mux, "/city")
@@ -269,6 +271,7 @@ func TestCopyIsTheLogByteForByte(t *testing.T) {
 
 // T-33: whatever byte a source changes, the copy is not changed by it, and nothing is cosigned that is not whole.
 func TestT33LyingSourceGetsNothingCosigned(t *testing.T) {
+	testenv.SkipInRace(t)
 	flip := func(b []byte) []byte { b[len(b)/2] ^= 1; return b }
 	const chunked = 4600 // more than a chunk: the first is proven by tiles
 	for name, lie := range map[string]struct {
@@ -336,6 +339,7 @@ func TestT18BodyRevealedLaterIsCosignedOnlyThen(t *testing.T) {
 
 // However many bodies are missing, a head is cosigned only when all of them have come.
 func TestF5ManyAbsentBodiesAllCount(t *testing.T) {
+	testenv.SkipInRace(t)
 	w := newWorld(t)
 	w.log.Declare(2300, "officer-1")
 	all := w.log.Files

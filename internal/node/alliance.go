@@ -161,7 +161,7 @@ func (a *alliance) followCopies(registry string) error {
 	}
 	for _, f := range a.first.Founders {
 		if o := f.Member.Origin(); o != a.first.Terms.Registry.Origin && o != a.member.origin {
-			if err := a.followAt(fmt.Sprintf("%s/mirror/%x", f.Member.Entry.GetHttp(), originHash(registry))); err != nil {
+			if err := a.followAt(client.MirrorURL(f.Member.Entry.GetHttp(), registry)); err != nil {
 				return err
 			}
 		}

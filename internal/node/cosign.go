@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cityproof/cityproof/internal/checkpoint"
+	"github.com/cityproof/cityproof/internal/client"
 	"github.com/cityproof/cityproof/internal/cosigning"
 	"github.com/cityproof/cityproof/internal/ledger"
 	"github.com/cityproof/cityproof/internal/roster"
@@ -183,7 +184,7 @@ func (a *alliance) collect(r *roster.Roster, own *roster.Member, bench *roster.B
 		if !ok {
 			continue // it came in after the EPOCH
 		}
-		w, err := peer(v.Mirror, fmt.Sprintf("%s/mirror/%x", m.Entry.GetHttp(), originHash(a.member.origin)))
+		w, err := peer(v.Mirror, client.MirrorURL(m.Entry.GetHttp(), a.member.origin))
 		if err != nil {
 			return err
 		}

@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -13,8 +12,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/cityproof/cityproof/internal/act"
-	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/client"
 	"github.com/cityproof/cityproof/internal/config"
 	"github.com/cityproof/cityproof/internal/mirror"
@@ -52,17 +49,14 @@ func (m *member) openMirror(cfg config.Mirror, logger *slog.Logger) error {
 	if m.alliance == nil || m.peers == nil {
 		return nil
 	}
-	key, err := signingkey.ReadFile(m.cfg.Keys.Mirror, passphrase(m.cfg.Keys))
+	signer, err := cosigner(m.cfg, signingkey.Mirror, m.cfg.Keys.Mirror)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("the mirror key: %w", err)
+		return err
 	}
-	if key.Role != signingkey.Mirror {
-		return fmt.Errorf("the mirror key %s was made as a %s key", m.cfg.Keys.Mirror, key.Role)
-	}
-	signer, err := checkpoint.NewSigner(act.Host(m.origin)+"/mirror", checkpoint.TypeEd25519Cosignature, key.Signer())
+	next, err := nextCosigner(m.cfg, signingkey.Mirror, m.cfg.Keys.NextMirror)
 	if err != nil {
 		return err
 	}
@@ -70,7 +64,7 @@ func (m *member) openMirror(cfg config.Mirror, logger *slog.Logger) error {
 		return err
 	}
 	m.mirror, err = mirror.New(mirror.Options{
-		Store: m.copies, Heads: m.peers, Signer: signer, Logs: m.logs, Ready: m.ready, Seen: m.seen, Conflict: m.conflict, Logger: m.alliance.logger,
+		Store: m.copies, Heads: m.peers, Signer: signer, Next: next, Logs: m.logs, Ready: m.ready, Seen: m.seen, Conflict: m.conflict, Logger: m.alliance.logger,
 		Shown:  m.witnessedNote,
 		Limits: mirror.Limits{DailyBytes: cfg.DailyBytesPerLog, DiskBytes: cfg.MaxDiskBytes, BytesPerSecond: cfg.MaxBytesPerSecond},
 	})
@@ -159,7 +153,7 @@ func (c *copies) ownLog() mirror.Log {
 
 // copyAt is where a member serves its copy of another's log.
 func copyAt(keeper, m *roster.Member) string {
-	return fmt.Sprintf("%s/mirror/%x", keeper.Entry.GetHttp(), originHash(m.Log().Origin))
+	return client.MirrorURL(keeper.Entry.GetHttp(), m.Log().Origin)
 }
 
 // sourcesOf are the places where a member's log lies: its own node, then others that mirror it.

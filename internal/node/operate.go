@@ -99,7 +99,7 @@ func Keys(m config.Member) ([]KeyInfo, error) {
 		{m.Keys.LogEd25519, vkeys[0], "signs every checkpoint (Ed25519: any C2SP tool checks it)", ifLost},
 		{m.Keys.LogMLDSA44, vkeys[1], "signs every checkpoint again (ML-DSA-44: holds when quantum computers break the other)", ifLost},
 	}
-	witness, err := witnessSigner(m)
+	witness, err := cosigner(m, signingkey.Witness, m.Keys.Witness)
 	if errors.Is(err, fs.ErrNotExist) {
 		return keys, nil // this city witnesses nobody
 	}
@@ -116,6 +116,8 @@ func Keys(m config.Member) ([]KeyInfo, error) {
 func allianceKeys(m config.Member, keys []KeyInfo) ([]KeyInfo, error) {
 	const rotate = "make another (cityproof keygen FILE --plain --role …) and have the registry rotate it (cityproof change-request --new FILE --key recovery.key)."
 	for _, k := range []struct{ file, purpose, lost string }{
+		{m.Keys.NextWitness, "cosigns beside the witness key, whose place it takes when an epoch begins", "Lost or stolen: " + rotate},
+		{m.Keys.NextMirror, "cosigns beside the mirror key, whose place it takes when an epoch begins", "Lost or stolen: " + rotate},
 		{m.Keys.Mirror, "cosigns checkpoints of logs that this node holds a full copy of", "Lost: " + rotate + " Stolen: the same, at once; a thief can vouch for copies that nobody has."},
 		{m.Keys.Node, "signs what the node itself states", "Lost or stolen: " + rotate},
 		{m.Keys.TLS, "of the certificate that other members' nodes know this one by", "Lost: " + rotate + " Stolen: the same; a thief can gossip in the city's name and spend its quota, and make nothing true."},

@@ -57,37 +57,57 @@ func rosterLog(r *roster.Roster, origin string) (log witness.Log, ok bool) {
 	return log, err == nil
 }
 
-// witnessSigner reads a member's witness key. The witness is named after the log beside it.
-func witnessSigner(m config.Member) (*checkpoint.Signer, error) {
-	key, err := signingkey.ReadFile(m.Keys.Witness, passphrase(m.Keys))
+// cosigner reads a member's key of the role witness or mirror, which is named after the log beside it.
+func cosigner(m config.Member, role signingkey.Role, file string) (*checkpoint.Signer, error) {
+	key, err := signingkey.ReadFile(file, passphrase(m.Keys))
 	if err != nil {
-		return nil, fmt.Errorf("the witness key: %w", err)
+		return nil, fmt.Errorf("the %s key: %w", role, err)
 	}
-	if key.Role != signingkey.Witness {
-		return nil, fmt.Errorf("the witness key %s was made as a %s key", m.Keys.Witness, key.Role)
+	if key.Role != role {
+		return nil, fmt.Errorf("the %s key %s was made as a %s key", role, file, key.Role)
 	}
 	origin, err := m.Origin()
 	if err != nil {
 		return nil, err
 	}
-	return checkpoint.NewSigner(act.Host(origin)+"/witness", checkpoint.TypeEd25519Cosignature, key.Signer())
+	return checkpoint.NewSigner(act.Host(origin)+"/"+string(role), checkpoint.TypeEd25519Cosignature, key.Signer())
+}
+
+// nextCosigner reads the key that takes over at the next epoch; nil where the configuration names none.
+func nextCosigner(m config.Member, role signingkey.Role, file string) (*checkpoint.Signer, error) {
+	if file == "" {
+		return nil, nil
+	}
+	signer, err := cosigner(m, role, file)
+	if err != nil { // also where the file is missing: the operator said that there is one
+		return nil, fmt.Errorf("what takes over at the next epoch, %s: %s", file, err)
+	}
+	return signer, nil
 }
 
 // openWitness opens the member's witness, if it has a key.
 func (m *member) openWitness(cfg config.Witness, logger *slog.Logger) error {
-	signer, err := witnessSigner(m.cfg)
+	signer, err := cosigner(m.cfg, signingkey.Witness, m.cfg.Keys.Witness)
 	if errors.Is(err, fs.ErrNotExist) && len(cfg.ExtraLogs) == 0 && m.alliance == nil {
 		return nil // a node from before there were witnesses
 	}
 	if err != nil {
 		return err
 	}
+	next, err := nextCosigner(m.cfg, signingkey.Witness, m.cfg.Keys.NextWitness)
+	if err != nil {
+		return err
+	}
+	vkeys := []string{checkpoint.FormatVKey(signer.Key())}
+	if next != nil {
+		vkeys = append(vkeys, checkpoint.FormatVKey(next.Key()))
+	}
 	logs, err := readExtraLogs(cfg.ExtraLogs)
 	if err != nil {
 		return err
 	}
 	loss, _ := m.ledger.Lost()
-	m.peers, err = peerstore.Open(m.cfg.State, checkpoint.FormatVKey(signer.Key()), peerstore.Options{Logger: logger, Lost: loss == ledger.LostState})
+	m.peers, err = peerstore.Open(m.cfg.State, vkeys, peerstore.Options{Logger: logger, Lost: loss == ledger.LostState})
 	if errors.Is(err, peerstore.ErrLost) { // the city's own log is none the worse
 		logger.Error("this node witnesses nobody", slog.Any("err", err))
 		return nil
@@ -95,7 +115,7 @@ func (m *member) openWitness(cfg config.Witness, logger *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	m.witness, err = witness.New(witness.Options{Logs: witnessed{logs, m.alliance}, Store: m.peers, Signer: signer, Ready: m.ready, Seen: m.seen, Conflict: m.conflict})
+	m.witness, err = witness.New(witness.Options{Logs: witnessed{logs, m.alliance}, Store: m.peers, Signer: signer, Next: next, Ready: m.ready, Seen: m.seen, Conflict: m.conflict})
 	return err
 }
 

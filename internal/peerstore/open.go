@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -22,20 +23,21 @@ const (
 // ErrLost says that the heads which this witness key signed are gone, or were put back from a copy.
 var ErrLost = errors.New("the heads that this witness signed are lost: what it signs next could contradict them; make a new witness key (cityproof keygen) and have the registry rotate it")
 
-// Open opens or makes the store in a node's state directory, for the witness key with this verifier key. The directory has
-// been opened as a signingkey.State, whose lock keeps others out, and is not foreign.
+// Open opens or makes the store in a node's state directory, for the witness key with this verifier key; vkeys has a second one
+// where another key signs beside it. The directory has been opened as a signingkey.State, whose lock keeps others out, and is
+// not foreign.
 //
-// The error wraps ErrLost where the key has signed before, or may have, and its heads are missing or not those that it left:
+// The error wraps ErrLost where one of the keys has signed before, or may have, and its heads are missing or not those that it left:
 // FORMAT.md lists the cases.
-func Open(state, vkey string, opts Options) (*Store, error) {
-	s, err := open(state, vkey, opts)
+func Open(state string, vkeys []string, opts Options) (*Store, error) {
+	s, err := open(state, vkeys, opts)
 	if err != nil {
 		return nil, fmt.Errorf("opening the witness's store %s: %w", filepath.Join(state, signingkey.WitnessDir), err)
 	}
 	return s, nil
 }
 
-func open(state, vkey string, opts Options) (*Store, error) {
+func open(state string, vkeys []string, opts Options) (*Store, error) {
 	mark, err := signingkey.ReadWitnessMark(state)
 	if errors.Is(err, signingkey.ErrMark) {
 		return nil, fmt.Errorf("%w (%w)", ErrLost, err)
@@ -48,13 +50,13 @@ func open(state, vkey string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	known := mark != nil && mark.VKey == vkey
+	known := mark != nil && slices.ContainsFunc(vkeys, func(k string) bool { return slices.Contains(mark.VKeys, k) })
 	switch {
 	case known && mark.Store != born:
 		return nil, fmt.Errorf("%w (the store that state/witness-key speaks of is not here)", ErrLost)
 	case opts.Lost && mark == nil:
 		// Without this mark the next start would be a first one.
-		err := signingkey.WitnessMark{VKey: vkey, Store: lostStore}.Write(state)
+		err := signingkey.WitnessMark{VKeys: vkeys, Store: lostStore}.Write(state)
 		return nil, errors.Join(fmt.Errorf("%w (so is the rest of the state)", ErrLost), err)
 	}
 	db, err := pebbledb.Open(filepath.Join(state, signingkey.WitnessDir), pebbledb.Options{
@@ -66,8 +68,8 @@ func open(state, vkey string, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !known {
-		if err := begin(state, vkey, db, mark, onDisk); err != nil {
+	if !known || !slices.Equal(mark.VKeys, vkeys) {
+		if err := begin(state, vkeys, db, mark, onDisk); err != nil {
 			return nil, errors.Join(err, db.Close())
 		}
 	}
@@ -92,9 +94,9 @@ func birth(state string, onDisk bool) (string, error) {
 	return born, err
 }
 
-// begin marks that a key signs from this store from now on. A key that is new may have the heads of the one before it, but
+// begin marks that these keys sign from this store from now on. A key that is new may have the heads of the one before it, but
 // heads that no mark speaks of are of a key that nobody knows.
-func begin(state, vkey string, db *pebbledb.DB, mark *signingkey.WitnessMark, onDisk bool) error {
+func begin(state string, vkeys []string, db *pebbledb.DB, mark *signingkey.WitnessMark, onDisk bool) error {
 	if mark == nil {
 		it, err := db.Reader().NewIter(&pebble.IterOptions{})
 		if err != nil {
@@ -112,5 +114,5 @@ func begin(state, vkey string, db *pebbledb.DB, mark *signingkey.WitnessMark, on
 	if err != nil {
 		return err
 	}
-	return signingkey.WitnessMark{VKey: vkey, Store: born}.Write(state)
+	return signingkey.WitnessMark{VKeys: vkeys, Store: born}.Write(state)
 }

@@ -46,7 +46,7 @@ func use(t *testing.T, state string, f func(*peerstore.Store)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := peerstore.Open(state, key, peerstore.Options{})
+	s, err := peerstore.Open(state, []string{key}, peerstore.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func maySign(t *testing.T, state, vkey string) bool {
 		t.Fatal(err)
 	}
 	defer st.Close()
-	s, err := peerstore.Open(state, vkey, peerstore.Options{})
+	s, err := peerstore.Open(state, []string{vkey}, peerstore.Options{})
 	if err != nil {
 		return false
 	}

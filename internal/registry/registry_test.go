@@ -17,6 +17,7 @@ import (
 	"github.com/cityproof/cityproof/internal/registry"
 	"github.com/cityproof/cityproof/internal/root"
 	"github.com/cityproof/cityproof/internal/roster"
+	"github.com/cityproof/cityproof/internal/testenv"
 	"github.com/cityproof/cityproof/internal/tile"
 )
 
@@ -184,6 +185,7 @@ func TestDoorRefusesWhatWouldBeVoid(t *testing.T) {
 
 // What the registry's keys did not sign, or what is not what they signed, moves no follower.
 func TestFollowerBelievesOnlyTheRegistrysKeys(t *testing.T) {
+	testenv.SkipInRace(t)
 	for name, spoil := range map[string]func(w *world){
 		"another log's keys":   func(w *world) { w.signer = alliancetest.NewCity(w.t, "nl-kanaalstad") },
 		"an entry is another":  func(w *world) { w.keepNote(); w.entries[1] = []byte(`{"x":1}`) },

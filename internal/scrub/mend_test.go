@@ -14,6 +14,7 @@ import (
 	"github.com/cityproof/cityproof/internal/pebbledb"
 	"github.com/cityproof/cityproof/internal/proof"
 	"github.com/cityproof/cityproof/internal/scrub"
+	"github.com/cityproof/cityproof/internal/testenv"
 )
 
 // mender gives what the master has, as a mirror does; a liar gives other bytes first.
@@ -84,6 +85,7 @@ func outside(t *testing.T, f func(ctx context.Context, key []byte) error) func(c
 
 // Incident 2: what rots in the city's own log is mended with what mirrors hold, by hash, and is then on no list any more.
 func TestIncident2OwnLogIsMendedFromMirrors(t *testing.T) {
+	testenv.SkipInRace(t)
 	bodyKey := pebbledb.HashKey(pebbledb.PrefixBody, sha256.Sum256(body(7)))
 	fileKey := pebbledb.HashKey(pebbledb.PrefixAttachment, sha256.Sum256(append([]byte("attached "), body(7)...)))
 	for name, harm := range map[string]func(*store){

@@ -22,6 +22,7 @@ import (
 	"github.com/cityproof/cityproof/internal/pebbledb"
 	"github.com/cityproof/cityproof/internal/proof"
 	"github.com/cityproof/cityproof/internal/scrub"
+	"github.com/cityproof/cityproof/internal/testenv"
 )
 
 const (
@@ -218,6 +219,7 @@ func (s *store) flipFile(from, to string) (back func()) {
 func bundleKey(n uint64) []byte { return pebbledb.Uint64Key(pebbledb.PrefixEntry, n) }
 
 func TestEachKindOfDamageIsFoundAndRefused(t *testing.T) {
+	testenv.SkipInRace(t)
 	bodyKey := pebbledb.HashKey(pebbledb.PrefixBody, sha256.Sum256(body(7)))
 	fileKey := pebbledb.HashKey(pebbledb.PrefixAttachment, sha256.Sum256(append([]byte("attached "), body(7)...)))
 	read := func(index uint64) func(*store) error {

@@ -14,6 +14,7 @@ import (
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/proof"
 	"github.com/cityproof/cityproof/internal/signingkey"
+	"github.com/cityproof/cityproof/internal/testenv"
 )
 
 // real is the world as the code makes it: directories on disk, and the processes'
@@ -289,6 +290,7 @@ func walk(t *testing.T, p protocol, keys logKeys, seed uint64, length int) map[s
 // TestI2CodeDoesWhatTheModelDoes runs the code beside the model, step by step, with
 // both processes interleaved and crashes between steps.
 func TestI2CodeDoesWhatTheModelDoes(t *testing.T) {
+	testenv.SkipInRace(t)
 	keys := newLogKeys(t)
 	for name, clones := range map[string]bool{"one directory": false, "a directory and its copy": true} {
 		t.Run(name, func(t *testing.T) {
@@ -318,6 +320,7 @@ func TestI2CodeDoesWhatTheModelDoes(t *testing.T) {
 // step of a swap, and wants what the model says: the old note or the new one, and
 // the new one only ever shown after the last step.
 func TestI2EachCrashPointOfTheCode(t *testing.T) {
+	testenv.SkipInRace(t)
 	keys := newLogKeys(t)
 	first, second := newHist(1, 1), newHist(2, 3)
 	for done := range len(swap) + 1 {

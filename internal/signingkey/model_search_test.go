@@ -3,6 +3,8 @@ package signingkey_test
 import (
 	"slices"
 	"testing"
+
+	"github.com/cityproof/cityproof/internal/testenv"
 )
 
 // found is what a search of all states has found.
@@ -52,6 +54,7 @@ func (p protocol) search(look ...wrong) found {
 // crashes at every step, power loss, restores, clocks that jump, copies and a lost
 // lock.
 func TestI2ModelNeverSignsASecondRoot(t *testing.T) {
+	testenv.SkipInRace(t)
 	for name, clones := range map[string]bool{"one directory": false, "a directory and its copy": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -78,6 +81,7 @@ func TestI2ModelNeverSignsASecondRoot(t *testing.T) {
 // for one another, and wants the search to find what then goes wrong. Where one is
 // left out and the rest suffices, the test says so: that is known, not overlooked.
 func TestI2ModelFindsWhatEachDefenceIsFor(t *testing.T) {
+	testenv.SkipInRace(t)
 	with := func(change func(*protocol)) protocol {
 		p := codesWay()
 		change(&p)

@@ -14,6 +14,7 @@ import (
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/proof"
 	"github.com/cityproof/cityproof/internal/signingkey"
+	"github.com/cityproof/cityproof/internal/testenv"
 )
 
 const origin = "kanaalstad.example/log"
@@ -52,6 +53,7 @@ func TestI7KeyFileRoundTrip(t *testing.T) {
 }
 
 func TestEncryptedKeyFile(t *testing.T) {
+	testenv.SkipInRace(t)
 	k := newKey(t, signingkey.Publisher, signingkey.Ed25519)
 	b, err := k.Encrypt("a long sentence")
 	if err != nil {

@@ -26,11 +26,11 @@ const (
 // ErrMark says that a witness mark is not as it was written.
 var ErrMark = errors.New("state/" + markFile + " is damaged")
 
-// WitnessMark says that a witness key has signed, or may have, and which database
-// remembers what: the file witness-key of a state directory (FORMAT.md).
+// WitnessMark says that a witness's keys have signed, or may have, and which database
+// remembers what: the file witness-key of a state directory (package peerstore, FORMAT.md).
 type WitnessMark struct {
-	// VKey is the verifier key of the witness.
-	VKey string
+	// VKeys are the verifier keys of the witness: one, or two while one takes over.
+	VKeys []string
 	// Store is what a copy of the database can't keep: "inode N born T", as Birth
 	// returns it.
 	Store string
@@ -65,16 +65,30 @@ func ReadWitnessMark(state string) (*WitnessMark, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading witness mark: %w", err)
 	}
-	lines := strings.Split(string(b), "\n")
-	if len(lines) != 4 || lines[0] != markHeader || lines[3] != "" {
+	m, ok := parseMark(string(b))
+	if !ok {
 		return nil, fmt.Errorf("reading witness mark: %w", ErrMark)
 	}
-	key, isKey := strings.CutPrefix(lines[1], "key ")
-	store, isStore := strings.CutPrefix(lines[2], "store ")
-	if !isKey || !isStore || key == "" || store == "" {
-		return nil, fmt.Errorf("reading witness mark: %w", ErrMark)
+	return m, nil
+}
+
+func parseMark(text string) (*WitnessMark, bool) {
+	lines := strings.Split(text, "\n")
+	last := len(lines) - 2 // store, and nothing after its end
+	if last < 2 || lines[0] != markHeader || lines[last+1] != "" {
+		return nil, false
 	}
-	return &WitnessMark{VKey: key, Store: store}, nil
+	m := &WitnessMark{}
+	for _, line := range lines[1:last] {
+		key, ok := strings.CutPrefix(line, "key ")
+		if !ok || key == "" {
+			return nil, false
+		}
+		m.VKeys = append(m.VKeys, key)
+	}
+	var ok bool
+	m.Store, ok = strings.CutPrefix(lines[last], "store ")
+	return m, ok && m.Store != ""
 }
 
 // Write puts the mark into a state directory in the place of an older one, durably.
@@ -83,7 +97,11 @@ func (m WitnessMark) Write(state string) error {
 	if err != nil {
 		return fmt.Errorf("writing witness mark: %w", err)
 	}
-	text := fmt.Appendf(nil, "%s\nkey %s\nstore %s\n", markHeader, m.VKey, m.Store)
+	text := []byte(markHeader + "\n")
+	for _, key := range m.VKeys {
+		text = fmt.Appendf(text, "key %s\n", key)
+	}
+	text = fmt.Appendf(text, "store %s\n", m.Store)
 	if err := errors.Join(replace(root, markFile, text), root.Close()); err != nil {
 		return fmt.Errorf("writing witness mark: %w", err)
 	}

@@ -65,3 +65,13 @@ func required(list, thing string) bool {
 	words := strings.FieldsFunc(list, func(r rune) bool { return r == ' ' || r == ',' })
 	return slices.Contains(words, thing)
 }
+
+// SkipInRace skips a test under the race detector, which makes it ten to thirty times slower: one that repeats what one
+// goroutine does until every byte, size or fault was tried. Shorter tests of the same code show the detector all
+// that is shared. Without the detector it runs, and CI does both.
+func SkipInRace(t testing.TB) {
+	t.Helper()
+	if raceDetector {
+		t.Skip("it repeats one goroutine's work: it runs without the race detector")
+	}
+}

@@ -66,10 +66,6 @@ func (w *Watcher) isAway(id string) bool {
 	return c != nil && c.away
 }
 
-func mirrorOf(base, origin string) string {
-	return fmt.Sprintf("%s/mirror/%x", base, sha256.Sum256([]byte(origin)))
-}
-
 func (c *city) tell(e Event) {
 	e.City = c.id
 	c.w.tell(e)
@@ -133,7 +129,7 @@ func judge(st *registry.State, m *roster.Member) func(uint64, []byte) (logtime.A
 func places(r *roster.Roster, m *roster.Member) []string {
 	out := []string{m.Entry.GetHttp() + "/log"}
 	for _, o := range r.Mirrors(m) {
-		out = append(out, mirrorOf(o.Entry.GetHttp(), m.Log().Origin))
+		out = append(out, client.MirrorURL(o.Entry.GetHttp(), m.Log().Origin))
 	}
 	return out
 }
@@ -220,9 +216,9 @@ func (c *city) compare(ctx context.Context, r *roster.Roster, m *roster.Member, 
 		return
 	}
 	o := others[c.turn/2%len(others)]
-	place := mirrorOf(o.Entry.GetHttp(), c.origin)
+	place := client.MirrorURL(o.Entry.GetHttp(), c.origin)
 	if c.turn%2 == 1 {
-		place = strings.Replace(place, "/mirror/", "/witness/", 1)
+		place = client.WitnessURL(o.Entry.GetHttp(), c.origin)
 	}
 	c.turn++
 	if c.w.isAway(o.ID()) {

@@ -215,7 +215,7 @@ func (w *Watcher) registryPlaces() (out []string) {
 	owner := r.ByOrigin(terms.Origin)
 	for _, m := range r.Mirrors(owner) {
 		if len(out) <= maxRegistryCopies {
-			out = append(out, mirrorOf(m.Entry.GetHttp(), terms.Origin))
+			out = append(out, client.MirrorURL(m.Entry.GetHttp(), terms.Origin))
 		}
 	}
 	return out

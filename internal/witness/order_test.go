@@ -172,7 +172,8 @@ type onePin struct{ log witness.Log }
 
 func (l *onePin) Log(string) (witness.Log, bool) { return l.log, true }
 
-// TestT05EverySizePair asks between all sizes up to 1,025 with the proof that Go's checksum database makes, with each kind of
+// TestT05EverySizePair asks between all sizes up to 257, and from all sizes to those around each further multiple of 256 up to
+// 1,025, where the shape of the proofs changes (package proof tries them all), with the proof that Go's checksum database makes, with each kind of
 // broken one, and with the right one for another history. The clock is said to be off, so that what passes all checks is
 // answered with 503 and nothing is stored: the next pair begins where it likes. TestT05AllSizePairs goes on to the cosignature.
 func TestT05EverySizePair(t *testing.T) {
@@ -219,6 +220,9 @@ func TestT05EverySizePair(t *testing.T) {
 			}
 			for old := 1 + worker; old <= most; old += workers {
 				for size := old; size <= most; size++ {
+					if size > 257 && (size+1)%256 > 2 {
+						continue
+					}
 					pin.log.Pin = witness.Pin{Size: uint64(old), Root: proof.Hash(roots[old])}
 					if err := onePair(wit, old, size, notes[size], reader); err != nil {
 						t.Errorf("%d to %d: %v", old, size, err)

@@ -50,6 +50,9 @@ type Options struct {
 	Logs   Logs
 	Store  *peerstore.Store
 	Signer *checkpoint.Signer // of TypeEd25519Cosignature
+	// Next cosigns beside Signer, whose place it takes when an alliance's next epoch begins: who counts one of them ignores the
+	// other's line, so nothing must happen at that very moment. Default: none.
+	Next *checkpoint.Signer
 
 	// Ready returns why nothing may be signed now: a clock that is off, a state directory of another machine. It is asked
 	// before each cosignature, with the log's turn held. Default: nil.
@@ -95,8 +98,9 @@ func (o *Options) setDefaults() {
 
 // Witness cosigns checkpoints. It is safe for concurrent use; requests for one log wait for each other.
 type Witness struct {
-	opts     Options
-	verifier *checkpoint.Verifier // of the cosignatures
+	opts      Options
+	signers   []*checkpoint.Signer
+	verifiers []*checkpoint.Verifier // of their cosignatures, in the same order
 
 	mu     sync.Mutex // guards growth
 	growth map[string]*rate.Limiter
@@ -105,14 +109,21 @@ type Witness struct {
 // New returns a witness.
 func New(opts Options) (*Witness, error) {
 	opts.setDefaults()
-	if t := opts.Signer.Key().Type; t != checkpoint.TypeEd25519Cosignature {
-		return nil, fmt.Errorf("a witness signs with a key of type %v, not %v", checkpoint.TypeEd25519Cosignature, t)
+	w := &Witness{opts: opts, signers: []*checkpoint.Signer{opts.Signer}, growth: map[string]*rate.Limiter{}}
+	if opts.Next != nil {
+		w.signers = append(w.signers, opts.Next)
 	}
-	verifier, err := checkpoint.NewVerifier(opts.Signer.Key())
-	if err != nil {
-		return nil, err
+	for _, s := range w.signers {
+		if t := s.Key().Type; t != checkpoint.TypeEd25519Cosignature {
+			return nil, fmt.Errorf("a witness signs with a key of type %v, not %v", checkpoint.TypeEd25519Cosignature, t)
+		}
+		v, err := checkpoint.NewVerifier(s.Key())
+		if err != nil {
+			return nil, err
+		}
+		w.verifiers = append(w.verifiers, v)
 	}
-	return &Witness{opts: opts, verifier: verifier, growth: map[string]*rate.Limiter{}}, nil
+	return w, nil
 }
 
 // RefusedError is why a checkpoint was not cosigned, with the status that tlog-witness gives it.
@@ -135,8 +146,8 @@ func refuse(status int, format string, args ...any) *RefusedError {
 	return &RefusedError{Status: status, Err: fmt.Errorf(format, args...)}
 }
 
-// AddCheckpoint takes an add-checkpoint request and returns the cosignature's line, once the head is stored. Errors that
-// are the request's are *RefusedError; others are this node's.
+// AddCheckpoint takes an add-checkpoint request and returns the line of the cosignature, or of both where a key is about to
+// take over, once the head is stored. Errors that are the request's are *RefusedError; others are this node's.
 func (w *Witness) AddCheckpoint(ctx context.Context, request []byte) ([]byte, error) {
 	r, err := ParseRequest(request)
 	if err != nil {
@@ -147,7 +158,7 @@ func (w *Witness) AddCheckpoint(ctx context.Context, request []byte) ([]byte, er
 		return nil, err
 	}
 	w.opts.Seen(r.Note)
-	var sig checkpoint.Signature
+	var sigs []checkpoint.Signature
 	var conflict []byte
 	err = w.opts.Store.Update(w.key(sha256.Sum256([]byte(h.c.Origin))), func(stored peerstore.Head) (next peerstore.Head, err error) {
 		// Waiting for the log's turn may have taken long: what is known of it now counts.
@@ -164,7 +175,7 @@ func (w *Witness) AddCheckpoint(ctx context.Context, request []byte) ([]byte, er
 		if err := w.opts.Hold(ctx, h.c); err != nil {
 			return stored, refuse(http.StatusServiceUnavailable, "%w", err)
 		}
-		next, sig, err = w.cosign(h, stored)
+		next, sigs, err = w.cosign(h, stored)
 		return next, err
 	})
 	if conflict != nil { // whatever else was wrong with the request
@@ -173,7 +184,7 @@ func (w *Witness) AddCheckpoint(ctx context.Context, request []byte) ([]byte, er
 	if err != nil {
 		return nil, halted(err)
 	}
-	return checkpoint.FormatSignatures([]checkpoint.Signature{sig})
+	return checkpoint.FormatSignatures(sigs)
 }
 
 // key is where Store has the head of the log whose origin has this hash.
@@ -264,15 +275,15 @@ func check(r *Request, h *head, log Log, stored peerstore.Head) error {
 	return nil
 }
 
-// cosign makes the cosignature and the head to be stored with it. Nobody is shown either before that is done.
-func (w *Witness) cosign(h *head, stored peerstore.Head) (next peerstore.Head, sig checkpoint.Signature, err error) {
+// cosign makes the cosignatures and the head to be stored with them. Nobody is shown either before that is done.
+func (w *Witness) cosign(h *head, stored peerstore.Head) (next peerstore.Head, sigs []checkpoint.Signature, err error) {
 	if err := w.opts.Ready(); err != nil {
-		return next, sig, refuse(http.StatusServiceUnavailable, "this witness signs nothing now: %w", err)
+		return next, nil, refuse(http.StatusServiceUnavailable, "this witness signs nothing now: %w", err)
 	}
 	now := w.opts.Now()
 	if grown := h.c.Size > stored.Size || stored.Time == 0; grown {
 		if err := w.takeRate(h.c.Origin, now); err != nil {
-			return next, sig, err
+			return next, nil, err
 		}
 	}
 	at := now
@@ -280,35 +291,46 @@ func (w *Witness) cosign(h *head, stored peerstore.Head) (next peerstore.Head, s
 		at = time.Unix(int64(max(stored.Time, 1)), 0) //nolint:gosec // was a clock's once
 	}
 	if stored.Size == h.c.Size && stored.Time == uint64(at.Unix()) { //nolint:gosec // at least 1
-		same, known, err := w.again(h, stored)
-		if known || err != nil {
+		same, err := w.again(h, stored)
+		if same != nil || err != nil {
 			return stored, same, err
 		}
 	}
-	if sig, err = w.opts.Signer.Sign(h.text, at); err != nil {
-		return next, sig, err
+	for _, s := range w.signers {
+		sig, err := s.Sign(h.text, at)
+		if err != nil {
+			return next, nil, err
+		}
+		sigs = append(sigs, sig)
 	}
-	note, err := checkpoint.FormatNote(&checkpoint.Note{Text: h.text, Sigs: append(h.lines, sig)})
+	note, err := checkpoint.FormatNote(&checkpoint.Note{Text: h.text, Sigs: append(h.lines, sigs...)})
 	if err != nil {
-		return next, sig, refuse(http.StatusBadRequest, "the checkpoint leaves no room for a cosignature: %w", err)
+		return next, nil, refuse(http.StatusBadRequest, "the checkpoint leaves no room for a cosignature: %w", err)
 	}
-	return peerstore.Head{Size: h.c.Size, Root: h.c.Root, Time: uint64(at.Unix()), Note: note}, sig, nil //nolint:gosec // at least 1
+	return peerstore.Head{Size: h.c.Size, Root: h.c.Root, Time: uint64(at.Unix()), Note: note}, sigs, nil //nolint:gosec // at least 1
 }
 
-// again finds the cosignature that this very checkpoint got in this very second: another would be the same, byte for byte.
+// again finds the cosignatures that this very checkpoint got in this very second: others would be the same, byte for byte.
 // So whoever shows public heads again and again makes this witness write once a second for each log, and needs no other
-// limit. known is false where the stored cosignature is by an older key of this witness.
-func (w *Witness) again(h *head, stored peerstore.Head) (sig checkpoint.Signature, known bool, err error) {
+// limit. It returns nil where the stored ones are by other keys of this witness.
+func (w *Witness) again(h *head, stored peerstore.Head) ([]checkpoint.Signature, error) {
 	n, err := checkpoint.ParseNote(stored.Note)
 	if err != nil {
-		return sig, false, fmt.Errorf("reading the witnessed head of %s: %w", h.c.Origin, err)
+		return nil, fmt.Errorf("reading the witnessed head of %s: %w", h.c.Origin, err)
 	}
 	if n.Text != h.text { // other extension lines
-		return sig, false, &RefusedError{Status: http.StatusTooManyRequests, RetryAfter: time.Second, Err: errors.New("another checkpoint of that size was cosigned in this second")}
+		return nil, &RefusedError{Status: http.StatusTooManyRequests, RetryAfter: time.Second, Err: errors.New("another checkpoint of that size was cosigned in this second")}
 	}
-	sig = n.Sigs[len(n.Sigs)-1]
-	at, err := w.verifier.Verify(h.text, sig)
-	return sig, err == nil && at == stored.Time, nil
+	sigs := n.Sigs[max(0, len(n.Sigs)-len(w.verifiers)):]
+	for i, v := range w.verifiers {
+		if i >= len(sigs) {
+			return nil, nil
+		}
+		if at, err := v.Verify(h.text, sigs[i]); err != nil || at != stored.Time {
+			return nil, nil
+		}
+	}
+	return sigs, nil
 }
 
 // takeRate counts a log's growth. Only logs that are witnessed come here, so there are not many.

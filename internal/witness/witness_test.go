@@ -1,6 +1,7 @@
 package witness_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -24,6 +25,7 @@ import (
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/peerstore"
 	"github.com/cityproof/cityproof/internal/proof"
+	"github.com/cityproof/cityproof/internal/testenv"
 	"github.com/cityproof/cityproof/internal/witness"
 )
 
@@ -182,6 +184,7 @@ func signedRaw(t *testing.T, s *checkpoint.Signer, size uint64, root proof.Hash)
 // TestT05AllSizePairs asks between all sizes up to 129, each time a witness that begins there: first with the proof of another
 // history, then with the right one.
 func TestT05AllSizePairs(t *testing.T) {
+	testenv.SkipInRace(t)
 	most := uint64(129)
 	if testing.Short() {
 		most = 40
@@ -392,14 +395,83 @@ func TestT35LostHeadsRetireTheKey(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(w.state, "witness")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := peerstore.Open(w.state, checkpoint.FormatVKey(w.signer().Key()), peerstore.Options{}); !errors.Is(err, peerstore.ErrLost) {
+	if _, err := peerstore.Open(w.state, vkeys(w.own), peerstore.Options{}); !errors.Is(err, peerstore.ErrLost) {
 		t.Errorf("opening without the heads = %v, want ErrLost", err)
 	}
-	another, err := peerstore.Open(w.state, "another.example/witness+00000000+AAAA", peerstore.Options{})
+	another, err := peerstore.Open(w.state, []string{"another.example/witness+00000000+AAAA"}, peerstore.Options{})
 	if err != nil {
 		t.Fatalf("opening with a new key: %v", err)
 	}
 	w.store = another
+}
+
+// While one key takes the place of another both cosign each head, so who counts either is served at any moment.
+func TestNextKeyCosignsBesideTheOneOfNow(t *testing.T) {
+	w := newWorld(t, peerstore.Options{})
+	s, h := w.log(origin), alliancetest.NewTree(10, "a")
+	old, next := w.own, w.key("the next one")
+	reopen := func(own, next *checkpoint.Signer) {
+		t.Helper()
+		w.own, w.next = own, next
+		if err := w.store.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.open(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// cosigned wants lines of exactly these keys, and the note for monitors with the same.
+	cosigned := func(from, size uint64, by ...*checkpoint.Signer) []byte {
+		t.Helper()
+		answer, err := w.ask(s, h, from, size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sigs, err := checkpoint.ParseSignatures(answer)
+		if err != nil || len(sigs) != len(by) {
+			t.Fatalf("%d lines, %v, want %d", len(sigs), err, len(by))
+		}
+		note, _, err := w.w.Checkpoint(sha256.Sum256([]byte(origin)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, k := range by {
+			v, err := checkpoint.NewVerifier(k.Key())
+			if err != nil {
+				t.Fatal(err)
+			}
+			seen, err := checkpoint.Verify(note, w.logs[origin].Keys, []*checkpoint.Verifier{v})
+			if err != nil || len(seen.Cosignatures) != 1 || !bytes.Equal(seen.Cosignatures[0].Signature.Sig, sigs[i].Sig) {
+				t.Errorf("key %d did not cosign size %d: %v", i, size, err)
+			}
+		}
+		return answer
+	}
+	cosigned(0, 5, old)
+	reopen(old, next)
+	first := cosigned(5, 5, old, next) // in the second in which the old one alone signed it
+	if again := cosigned(5, 5, old, next); !bytes.Equal(first, again) {
+		t.Error("the same head got other lines in the same second")
+	}
+	w.now = w.now.Add(time.Second)
+	cosigned(5, 7, old, next)
+	reopen(next, nil)
+	cosigned(7, 7, next)
+	w.now = w.now.Add(time.Second)
+	cosigned(7, 8, next)
+
+	if err := w.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(w.state, "witness")); err != nil {
+		t.Fatal(err)
+	}
+	for _, keys := range [][]string{vkeys(next), vkeys(next, w.key("a third")), vkeys(old, next)} {
+		if _, err := peerstore.Open(w.state, keys, peerstore.Options{}); !errors.Is(err, peerstore.ErrLost) {
+			t.Errorf("a key that signed before is opened without its heads: %v", err)
+		}
+	}
+	w.store = nil
 }
 
 func FuzzParseRequest(f *testing.F) {
@@ -418,6 +490,7 @@ func FuzzParseRequest(f *testing.F) {
 // TestI4FailedWritesAnswerNothing fails each write once, and all after it: whatever was answered is what the disk knows, and
 // nothing is answered once a write failed.
 func TestI4FailedWritesAnswerNothing(t *testing.T) {
+	testenv.SkipInRace(t)
 	h := alliancetest.NewTree(30, "a")
 	for k := int64(0); ; k++ {
 		mem := vfs.NewCrashableMem()

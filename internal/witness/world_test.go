@@ -23,6 +23,8 @@ type world struct {
 	opts  peerstore.Options
 	logs  logs
 	now   time.Time
+	own   *checkpoint.Signer
+	next  *checkpoint.Signer // cosigns beside it; nil: none
 	ready error
 }
 
@@ -35,6 +37,7 @@ var start = time.Unix(1795500000, 0)
 func newWorld(t testing.TB, opts peerstore.Options) *world {
 	t.Helper()
 	w := &world{t: t, state: t.TempDir(), opts: opts, logs: logs{}, now: start}
+	w.own = w.signer()
 	if err := w.open(); err != nil {
 		t.Fatal(err)
 	}
@@ -46,8 +49,10 @@ func newWorld(t testing.TB, opts peerstore.Options) *world {
 	return w
 }
 
-func (w *world) signer() *checkpoint.Signer {
-	s, err := checkpoint.NewSigner("witness.example/witness", checkpoint.TypeEd25519Cosignature, alliancetest.Key("the witness"))
+func (w *world) signer() *checkpoint.Signer { return w.key("the witness") }
+
+func (w *world) key(name string) *checkpoint.Signer {
+	s, err := checkpoint.NewSigner("witness.example/witness", checkpoint.TypeEd25519Cosignature, alliancetest.Key(name))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -55,14 +60,23 @@ func (w *world) signer() *checkpoint.Signer {
 }
 
 func (w *world) open() (err error) {
-	if w.store, err = peerstore.Open(w.state, checkpoint.FormatVKey(w.signer().Key()), w.opts); err != nil {
+	if w.store, err = peerstore.Open(w.state, vkeys(w.own, w.next), w.opts); err != nil {
 		return err
 	}
 	w.w, err = witness.New(witness.Options{
-		Logs: w.logs, Store: w.store, Signer: w.signer(), Now: func() time.Time { return w.now }, Ready: func() error { return w.ready },
+		Logs: w.logs, Store: w.store, Signer: w.own, Next: w.next, Now: func() time.Time { return w.now }, Ready: func() error { return w.ready },
 		Rate: 1e9, Burst: 1 << 30,
 	})
 	return err
+}
+
+func vkeys(signers ...*checkpoint.Signer) (keys []string) {
+	for _, s := range signers {
+		if s != nil {
+			keys = append(keys, checkpoint.FormatVKey(s.Key()))
+		}
+	}
+	return keys
 }
 
 // log makes the witness know a log, by its Ed25519 key.

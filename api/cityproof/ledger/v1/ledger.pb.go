@@ -819,8 +819,12 @@ func (x *RuleResult) GetHint() string {
 
 // RuleFailure is the error detail of a refused publication.
 type RuleFailure struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Results       []*RuleResult          `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What keeps it from being published comes before warnings.
+	Results []*RuleResult `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
+	// How many more there were. An error travels in headers, of which clients take
+	// little.
+	Omitted       uint32 `protobuf:"varint,2,opt,name=omitted,proto3" json:"omitted,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -860,6 +864,13 @@ func (x *RuleFailure) GetResults() []*RuleResult {
 		return x.Results
 	}
 	return nil
+}
+
+func (x *RuleFailure) GetOmitted() uint32 {
+	if x != nil {
+		return x.Omitted
+	}
+	return 0
 }
 
 // StaleSubject is the error detail of a lost race: publish again from here.
@@ -2283,9 +2294,10 @@ const file_cityproof_ledger_v1_ledger_proto_rawDesc = "" +
 	"\x05field\x18\x04 \x01(\tR\x05field\x12\x14\n" +
 	"\x05value\x18\x05 \x01(\tR\x05value\x12\x18\n" +
 	"\amessage\x18\x06 \x01(\tR\amessage\x12\x12\n" +
-	"\x04hint\x18\a \x01(\tR\x04hint\"H\n" +
+	"\x04hint\x18\a \x01(\tR\x04hint\"b\n" +
 	"\vRuleFailure\x129\n" +
-	"\aresults\x18\x01 \x03(\v2\x1f.cityproof.ledger.v1.RuleResultR\aresults\"\xa2\x01\n" +
+	"\aresults\x18\x01 \x03(\v2\x1f.cityproof.ledger.v1.RuleResultR\aresults\x12\x18\n" +
+	"\aomitted\x18\x02 \x01(\rR\aomitted\"\xa2\x01\n" +
 	"\fStaleSubject\x12\x1e\n" +
 	"\n" +
 	"submission\x18\x01 \x01(\rR\n" +

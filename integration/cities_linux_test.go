@@ -490,11 +490,10 @@ func (c *cities) verify(want int, receipt string) {
 // audit has a visitor audit the logs of members, which must all be true.
 func (c *cities) audit(members ...*cityNode) {
 	c.t.Helper()
-	args := []string{"audit", "--root", c.root}
-	for _, m := range members {
-		args = append(args, m.id)
+	code, out := c.audited(members...)
+	if code != 0 {
+		c.t.Fatalf("the audit: exit code %d\n%s", code, out)
 	}
-	out := c.must(0, args...)
 	for _, m := range members {
 		if !strings.Contains(out, fmt.Sprintf("%-14s %s ", "TRUE", m.id)) {
 			c.t.Errorf("the audit does not find %s true:\n%s", m.id, out)
@@ -502,10 +501,14 @@ func (c *cities) audit(members ...*cityNode) {
 	}
 }
 
-// audited is what an audit of one member's log says, and its exit code.
-func (c *cities) audited(m *cityNode) (code int, out string) {
+// audited is what an audit of members' logs says, and its exit code.
+func (c *cities) audited(members ...*cityNode) (code int, out string) {
 	c.t.Helper()
-	out, code = c.on(c.visitor, cityproof, "audit", "--root", c.root, m.id)
+	args := []string{"audit", "--root", c.root}
+	for _, m := range members {
+		args = append(args, m.id)
+	}
+	out, code = c.on(c.visitor, cityproof, args...)
 	return code, out
 }
 

@@ -129,14 +129,10 @@ func TestT23CityThatWasAwayForADayCatchesUp(t *testing.T) {
 	c.verify(0, receipt)
 	silent := func(light string) {
 		t.Helper()
-		until(t, m.id+" is "+light, func() bool {
-			for _, o := range c.all[1:4] { // they live, so only the city that is away is silent for long
-				if _, out := c.audited(o); strings.Contains(out, light) {
-					return false
-				}
-			}
-			_, out := c.audited(m)
-			return strings.Contains(out, light+" ")
+		until(t, "of all only "+m.id+" is "+light, func() bool {
+			_, out := c.audited(c.all...)
+			_, of, _ := strings.Cut(out, m.id) // it comes last
+			return strings.Count(out, light+" (silent") == 1 && strings.Contains(of, light+" (silent")
 		})
 	}
 	clock.ahead(3 * time.Hour)

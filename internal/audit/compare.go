@@ -15,7 +15,7 @@ import (
 	"github.com/cityproof/cityproof/internal/tile"
 )
 
-// headsAtOnce is how many places are asked for heads side by side.
+// headsAtOnce is how many places are asked side by side, and how many heads are compared.
 const headsAtOnce = 16
 
 // place is where a log's head may be shown.
@@ -130,9 +130,22 @@ func (a *allianceAuditor) newest(m *roster.Member, heads []sighted) (out *sighte
 // compare holds all heads of a log, and what the registry pinned, against the audited one: each must belong to its history
 // (T-16). What nobody proves can't be told.
 func (a *allianceAuditor) compare(ctx context.Context, m *roster.Member, out *MemberReport, sources []*client.LogReader, audited sighted, heads []sighted) {
-	for _, s := range heads {
+	answers := make([]struct {
+		fork evidence.Fork
+		err  error
+	}, len(heads))
+	var group errgroup.Group
+	group.SetLimit(headsAtOnce)
+	for i, s := range heads {
+		group.Go(func() error {
+			answers[i].fork, answers[i].err = sameHistory(ctx, sources, s.head, audited.head)
+			return nil
+		})
+	}
+	_ = group.Wait() // each head has its own answer
+	for i, s := range heads {
 		agrees := false
-		switch fork, err := sameHistory(ctx, sources, s.head, audited.head); {
+		switch fork, err := answers[i].fork, answers[i].err; {
 		case s.head.Origin != audited.head.Origin:
 			out.fail(fmt.Sprintf("a place shows the log %s instead", s.head.Origin))
 		case errors.Is(err, errOtherHistory):

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/client"
 	"github.com/cityproof/cityproof/internal/evidence"
@@ -16,21 +18,31 @@ import (
 // evidence asks all nodes for what they know against logs and witnesses, and keeps what proves itself.
 func (a *allianceAuditor) evidence(ctx context.Context) {
 	a.accused = map[string][]Proof{}
-	for _, n := range a.nodes() {
-		if a.away[n.base] {
-			continue
-		}
-		get, err := a.opts.Open(n.base)
-		var known []client.KnownEvidence
-		if err == nil {
-			known, err = client.Evidence(ctx, get)
-		}
-		if err != nil {
+	asked := slices.DeleteFunc(a.nodes(), func(n node) bool { return a.away[n.base] })
+	answers := make([]struct {
+		known []client.KnownEvidence
+		err   error
+	}, len(asked))
+	var group errgroup.Group
+	group.SetLimit(headsAtOnce)
+	for i, n := range asked {
+		group.Go(func() error {
+			get, err := a.opts.Open(n.base)
+			if err == nil {
+				answers[i].known, err = client.Evidence(ctx, get)
+			}
+			answers[i].err = err
+			return nil
+		})
+	}
+	_ = group.Wait() // each node has its own error
+	for i, n := range asked {
+		if err := answers[i].err; err != nil {
 			a.observe("", Observation{From: n.base, Path: "api/v1/evidence", Problem: err.Error()})
 			a.away[n.base] = isAway(err)
 			continue
 		}
-		for _, k := range known {
+		for _, k := range answers[i].known {
 			if e, err := evidence.Parse(k.Evidence); err == nil {
 				a.accuse(e)
 			}

@@ -75,17 +75,21 @@ func (a *App) asOf(s string) (time.Time, error) {
 	return t, nil
 }
 
-// openNodes are connections to nodes, one for each place. It is safe for concurrent use.
+// openNodes are connections to nodes, for all that is read from one. It is safe for concurrent use.
 type openNodes struct {
-	mu   sync.Mutex // guards webs
-	webs map[string]*client.Web
+	mu   sync.Mutex             // guards webs
+	webs map[string]*client.Web // by server
 }
 
 func (n *openNodes) open(base string) (client.Getter, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if w := n.webs[base]; w != nil {
-		return w, nil
+	server, err := client.Server(base)
+	if err != nil {
+		return nil, err
+	}
+	if w := n.webs[server]; w != nil {
+		return w.Beside(base)
 	}
 	web, err := client.NewWeb(base, client.HTTPOptions{Tries: 1, Timeout: nodeTimeout})
 	if err != nil {
@@ -94,7 +98,7 @@ func (n *openNodes) open(base string) (client.Getter, error) {
 	if n.webs == nil {
 		n.webs = map[string]*client.Web{}
 	}
-	n.webs[base] = web
+	n.webs[server] = web
 	return web, nil
 }
 

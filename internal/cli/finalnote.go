@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 
 	"github.com/cityproof/cityproof/internal/checkpoint"
@@ -34,9 +33,9 @@ type seen struct {
 	raw  []byte // the note
 }
 
-// shownBy asks a member for its newest head of a log, as witness or mirror: role names the path.
-func shownBy(ctx context.Context, m *roster.Member, role, origin string) (*seen, error) {
-	web, err := client.NewWeb(fmt.Sprintf("%s/%s/%x", m.Entry.GetHttp(), role, sha256.Sum256([]byte(origin))), client.HTTPOptions{Tries: 1})
+// shownAt asks a witness or mirror, at its place for a log, for its newest head of it.
+func shownAt(ctx context.Context, place, origin string) (*seen, error) {
+	web, err := client.NewWeb(place, client.HTTPOptions{Tries: 1})
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +56,7 @@ func shownBy(ctx context.Context, m *roster.Member, role, origin string) (*seen,
 func (a *App) finalFromWitnesses(ctx context.Context, r *roster.Roster, m *roster.Member) (best []byte) {
 	var notes [][]byte
 	for _, id := range r.Committee(m.ID()) {
-		s, err := shownBy(ctx, r.Member(id), "witness", m.Log().Origin)
+		s, err := shownAt(ctx, client.WitnessURL(r.Member(id).Entry.GetHttp(), m.Log().Origin), m.Log().Origin)
 		if err != nil {
 			a.note("%s does not say what it saw of %s: %v", id, m.ID(), err)
 			continue
@@ -88,7 +87,7 @@ func (a *App) lastHead(ctx context.Context, r *roster.Roster, m *roster.Member) 
 		if other == m || r.Status(other) == roster.Left {
 			continue
 		}
-		s, err := shownBy(ctx, other, "mirror", m.Log().Origin)
+		s, err := shownAt(ctx, client.MirrorURL(other.Entry.GetHttp(), m.Log().Origin), m.Log().Origin)
 		if err != nil || found && s.head.Size <= head.Size {
 			continue
 		}

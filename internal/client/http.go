@@ -82,6 +82,33 @@ func NewWeb(base string, opts HTTPOptions) (*Web, error) {
 	return w, nil
 }
 
+// Beside returns the files below another base URL of the same server, over the same connections.
+func (w *Web) Beside(base string) (*Web, error) {
+	u, err := parseBase(base)
+	if err != nil {
+		return nil, err
+	}
+	own, err := url.Parse(w.base)
+	if err != nil {
+		return nil, err
+	}
+	if u.Scheme != own.Scheme || u.Host != own.Host {
+		return nil, fmt.Errorf("%s and %s are two servers", base, w.base)
+	}
+	other := *w
+	other.base = u.String()
+	return &other, nil
+}
+
+// Server is the part of a base URL that names the server.
+func Server(base string) (string, error) {
+	u, err := parseBase(base)
+	if err != nil {
+		return "", err
+	}
+	return u.Scheme + "://" + u.Host, nil
+}
+
 // parseBase checks a base URL and takes the slashes off its end.
 func parseBase(base string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimRight(base, "/"))

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/cityproof/cityproof/internal/checkpoint"
+	"github.com/cityproof/cityproof/internal/client"
 	"github.com/cityproof/cityproof/internal/cosigning"
 	"github.com/cityproof/cityproof/internal/evidence"
 	"github.com/cityproof/cityproof/internal/evidencestore"
@@ -192,8 +193,8 @@ func (a *alliance) ahead(ctx context.Context, e *cosigning.AheadError) {
 
 // cosignedBy reads the head of this log that a witness or mirror cosigned last.
 func (a *alliance) cosignedBy(ctx context.Context, url string) ([]byte, error) {
-	if strings.HasSuffix(url, "/witness") { // a mirror's names the log already
-		url = fmt.Sprintf("%s/%x", url, originHash(a.member.origin))
+	if node, ok := strings.CutSuffix(url, "/witness"); ok { // a mirror's names the log already
+		url = client.WitnessURL(node, a.member.origin)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/checkpoint", nil)
 	if err != nil {

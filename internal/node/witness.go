@@ -79,8 +79,8 @@ func nextCosigner(m config.Member, role signingkey.Role, file string) (*checkpoi
 		return nil, nil
 	}
 	signer, err := cosigner(m, role, file)
-	if err != nil { // also where the file is missing: the operator said that there is one
-		return nil, fmt.Errorf("what takes over at the next epoch, %s: %s", file, err)
+	if err != nil {
+		return nil, fmt.Errorf("what takes over at the next epoch: %w", err)
 	}
 	return signer, nil
 }

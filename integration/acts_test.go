@@ -3,6 +3,7 @@ package integration_test
 import (
 	"bytes"
 	"encoding/base64"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -237,6 +238,25 @@ func TestEveryActOfAnAlliance(t *testing.T) {
 		a.kill(kanaalstad) // what has turned stays turned
 		a.start(kanaalstad)
 		a.publish(kanaalstad, 0, 30*time.Second)
+	})
+
+	a.step(t, "a node moves to other addresses, and the others follow while they run", func(t *testing.T) {
+		n, ports := &a.demo.Nodes[kanaalstad], a.freePorts(3)
+		request := filepath.Join(t.TempDir(), "change.json")
+		a.cityproof(0, "change-request", "--city", "nl-kanaalstad", "--http", "http://"+ports[0], "--grpc", ports[1], "--key", a.officer(kanaalstad), "--out", request, "--root", a.demo.Root)
+		a.says(a.cityproof(0, "alliance", "review", request, "--root", a.demo.Root), ports[0], ports[1], "All have signed who must")
+		a.acts(0, "admit", request)
+		a.kill(kanaalstad)
+		a.edit(n.Config, strings.TrimPrefix(n.HTTP, "http://"), ports[0])
+		a.edit(n.Config, n.GRPC, ports[1])
+		a.edit(n.Config, "", "debug:\n  listen: "+ports[2]+"\n")
+		n.HTTP, n.GRPC = "http://"+ports[0], ports[1]
+		a.start(kanaalstad)
+		a.publish(kanaalstad, 0, 30*time.Second) // its mirrors find it
+		a.until("others gossip with it", func() bool {
+			_, metrics := call(a.t.(*testing.T), http.MethodGet, "http://"+ports[2]+"/metrics", nil)
+			return strings.Contains(metrics, `method="/cityproof.gossip.v1.GossipService/`)
+		})
 	})
 
 	a.step(t, "a log is frozen at its final head, as its witnesses have it while its node is off", func(t *testing.T) {

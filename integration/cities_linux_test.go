@@ -383,25 +383,33 @@ func (m *cityNode) cosigns(o *cityNode) (code int, answer string) {
 func (m *cityNode) declare(want int, wait time.Duration) string {
 	c := m.c
 	c.t.Helper()
+	none := []string{"FaceRecognition", "EmotionRecognition", "predictive_policing", "gunshot_detection", "licence_plate_recognition"}
+	n := c.n + 1
+	text := fmt.Sprintf("declares_none: [%s]\nsince: 2026-01-01\nuntil: %s\n", none[n%len(none)], time.Date(2027, 1, n, 0, 0, 0, 0, time.UTC).Format(time.DateOnly))
+	return m.send(want, wait, map[string]string{"none.yaml": text}, "none.yaml")
+}
+
+// send publishes one of the files, as declare does.
+func (m *cityNode) send(want int, wait time.Duration, files map[string]string, name string) string {
+	c := m.c
+	c.t.Helper()
 	c.n++
 	dir := filepath.Join(m.dir, fmt.Sprintf("declaration-%d", c.n))
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		c.t.Fatal(err)
 	}
-	workspace := fmt.Sprintf("city: %s\nlanguage: en\ncountry: CH\naccountable: The city\ncontact: digital@city.example\nstored: city_cloud CH, The city\n", m.id)
-	none := []string{"FaceRecognition", "EmotionRecognition", "predictive_policing", "gunshot_detection", "licence_plate_recognition"}
-	text := fmt.Sprintf("declares_none: [%s]\nsince: 2026-01-01\nuntil: %s\n", none[c.n%len(none)], time.Date(2027, 1, c.n, 0, 0, 0, 0, time.UTC).Format(time.DateOnly))
-	for name, content := range map[string]string{"cityproof.yaml": workspace, "none.yaml": text} {
+	files["cityproof.yaml"] = fmt.Sprintf("city: %s\nlanguage: en\ncountry: CH\naccountable: The city\ncontact: digital@city.example\nstored: city_cloud CH, The city\n", m.id)
+	for name, content := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			c.t.Fatal(err)
 		}
 	}
-	args := []string{"publish", filepath.Join(dir, "none.yaml"), "--node", m.url(), "--trust", m.trust(), "--key", m.file("officer.key"), "--yes"}
+	args := []string{"publish", filepath.Join(dir, name), "--node", m.url(), "--trust", m.trust(), "--key", m.file("officer.key"), "--yes"}
 	if wait > 0 {
 		args = append(args, "--root", c.root, "--final", "--wait", wait.String())
 	}
 	m.must(want, cityproof, args...)
-	return filepath.Join(dir, "none.receipt")
+	return filepath.Join(dir, strings.TrimSuffix(name, ".yaml")+".receipt")
 }
 
 // makeFinal waits until a receipt of the member's is final, and verifies it.

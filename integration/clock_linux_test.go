@@ -6,14 +6,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 )
 
-// clockVar names the file that says how many seconds a program's clock is ahead.
+// clockVar names the file that says how many seconds a program's wall clock is ahead, and how many more have passed since it
+// began than did.
 const clockVar = "CITYPROOF_TEST_CLOCK"
 
 // clockSource is a file more of package time. It looks into the file that clockVar names.
@@ -24,7 +24,7 @@ import (
 	"syscall"
 )
 
-var clockAhead atomic.Int64 // seconds
+var clockAhead, clockPassed atomic.Int64 // seconds, nanoseconds
 
 func init() {
 	file, ok := syscall.Getenv("` + clockVar + `")
@@ -36,8 +36,17 @@ func init() {
 		if err != nil {
 			panic("reading the clock: " + err.Error())
 		}
-		if n, err := atoi(text); err == nil { // else it is being written
-			clockAhead.Store(int64(n))
+		for i, c := range text {
+			if c != ' ' {
+				continue
+			}
+			ahead, err1 := atoi(text[:i])
+			passed, err2 := atoi(text[i+1:])
+			if err1 != nil || err2 != nil {
+				panic("reading the clock: " + string(text))
+			}
+			clockAhead.Store(int64(ahead))
+			clockPassed.Store(int64(passed) * int64(Second))
 		}
 	}
 	look()
@@ -50,8 +59,8 @@ func init() {
 }
 `
 
-// clocked builds the programs with a package time whose Now adds what a file says; what measures durations is as it was. No
-// line of the product knows of it. The result is the folder of both.
+// clocked builds the programs with a package time whose Now, Since and Until add what a file says. Timers and sleepers don't
+// notice. No line of the product knows of it. The result is the folder of both.
 var clocked = sync.OnceValues(func() (string, error) {
 	out, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
@@ -62,9 +71,18 @@ var clocked = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	const line = "\tsec, nsec, mono := runtimeNow()\n"
-	if n := strings.Count(string(source), line); n != 1 {
-		return "", fmt.Errorf("package time reads the clock at %d places, want 1: this test was written for another Go", n)
+	patched := string(source)
+	for _, p := range []struct {
+		old, by string
+		times   int
+	}{
+		{"\tsec, nsec, mono := runtimeNow()\n\tif mono == 0 {", "\tsec, nsec, mono := runtimeNow()\n\tsec += clockAhead.Load()\n\tmono += clockPassed.Load()\n\tif mono == 0 {", 1},
+		{"runtimeNano()-startNano", "runtimeNano()+clockPassed.Load()-startNano", 2},
+	} {
+		if n := strings.Count(patched, p.old); n != p.times {
+			return "", fmt.Errorf("package time has %q at %d places, want %d: this test was written for another Go", p.old, n, p.times)
+		}
+		patched = strings.ReplaceAll(patched, p.old, p.by)
 	}
 	dir := filepath.Join(filepath.Dir(cityproof), "clocked")
 	overlay, err := json.Marshal(map[string]map[string]string{"Replace": {
@@ -75,7 +93,7 @@ var clocked = sync.OnceValues(func() (string, error) {
 		err = os.Mkdir(dir, 0o700)
 	}
 	for name, content := range map[string]string{
-		"time.go": strings.Replace(string(source), line, line+"\tsec += clockAhead.Load()\n", 1), "clock_ahead.go": clockSource, "overlay.json": string(overlay),
+		"time.go": patched, "clock_ahead.go": clockSource, "overlay.json": string(overlay),
 	} {
 		if err == nil {
 			err = os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600)
@@ -115,10 +133,15 @@ func (m *cityNode) ownClock() *clock {
 	return m.clock
 }
 
-// ahead sets the clock, for programs that run too.
-func (k *clock) ahead(d time.Duration) {
+// ahead says that so much time has passed since the test began, also to programs that run.
+func (k *clock) ahead(d time.Duration) { k.t.Helper(); k.set(d, d) }
+
+// wrong sets the wall clock, and no time passes.
+func (k *clock) wrong(by time.Duration) { k.t.Helper(); k.set(by, 0) }
+
+func (k *clock) set(wall, passed time.Duration) {
 	k.t.Helper()
-	if err := os.WriteFile(k.file+".new", []byte(strconv.FormatInt(int64(d/time.Second), 10)), 0o600); err != nil {
+	if err := os.WriteFile(k.file+".new", fmt.Appendf(nil, "%d %d", wall/time.Second, passed/time.Second), 0o600); err != nil {
 		k.t.Fatal(err)
 	}
 	if err := os.Rename(k.file+".new", k.file); err != nil {

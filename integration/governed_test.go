@@ -162,21 +162,24 @@ func (a *governed) public(file string) string {
 func (a *governed) officer(i int) string  { return filepath.Join(a.folder(i), "officer-1.key") }
 func (a *governed) recovery(i int) string { return filepath.Join(a.folder(i), "recovery.key") }
 
-// newNode makes the node of a city that is no member yet, has it sign its first checkpoint, and leaves it running.
-func (a *governed) newNode(dir, id, host string) (i int) {
+// freePorts are addresses on which nobody listens.
+func (a *governed) freePorts(n int) (ports []string) {
 	a.t.Helper()
-	var ports [2]string
-	for j := range ports { // both held, so that they differ
+	for range n { // all are held, so that they differ
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			a.t.Fatal(err)
 		}
 		defer func() { _ = l.Close() }()
-		ports[j] = l.Addr().String()
-		if j == 1 {
-			break
-		}
+		ports = append(ports, l.Addr().String())
 	}
+	return ports
+}
+
+// newNode makes the node of a city that is no member yet, has it sign its first checkpoint, and leaves it running.
+func (a *governed) newNode(dir, id, host string) (i int) {
+	a.t.Helper()
+	ports := a.freePorts(2)
 	folder := filepath.Join(a.dir, dir)
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		a.t.Fatal(err)

@@ -129,6 +129,11 @@ func TestT23CityThatWasAwayForADayCatchesUp(t *testing.T) {
 	c.verify(0, receipt)
 	silent := func(light string) {
 		t.Helper()
+		for _, o := range c.all[:4] { // somebody has its last head cosigned anew, which shows no life
+			if code, answer := o.cosigns(m); code != http.StatusOK {
+				t.Errorf("%s does not cosign the head again: %d %s", o.id, code, answer)
+			}
+		}
 		until(t, "of all only "+m.id+" is "+light, func() bool {
 			_, out := c.audited(c.all...)
 			_, of, _ := strings.Cut(out, m.id) // it comes last
@@ -172,6 +177,36 @@ func TestT23CityThatWasAwayForADayCatchesUp(t *testing.T) {
 		t.Errorf("the city is back, and shown as silent:\n%s", out)
 	}
 	c.audit(c.all[1], c.all[4])
+}
+
+// A witness whose clock is ten years off cosigns nothing, neither in the future nor in the past, and moves no log's time. The
+// others go on without it, and with it once its clock is right.
+func TestT22ClockTenYearsOff(t *testing.T) {
+	t.Parallel()
+	c := newCities(t, 4, wire{}, quick)
+	c.ownClock()
+	m := c.all[4]
+	clock := m.ownClock()
+	clock.wrong(0)
+	c.begin()
+	c.all[1].awaitFinal()
+	const years = 10 * 365 * 24 * time.Hour
+	for _, off := range []time.Duration{years, -years} {
+		clock.wrong(off)
+		until(t, "a clock is found wrong", func() bool {
+			code, answer := m.cosigns(c.all[1])
+			return code == http.StatusServiceUnavailable && strings.Contains(answer, "clock")
+		})
+		c.verify(0, c.all[1].declare(0, patience))
+		_, out := c.audited(c.all[1])
+		if wrong := time.Now().Add(off).UTC().Format("2006-"); strings.Contains(out, wrong) || strings.Contains(out, "AMBER") || strings.Contains(out, "RED") {
+			t.Errorf("the log's time is not that of the others:\n%s", out)
+		}
+	}
+	clock.wrong(0)
+	until(t, "the clock is right again", func() bool { code, _ := m.cosigns(c.all[1]); return code == http.StatusOK })
+	c.verify(0, m.declare(0, patience))
+	c.audit(c.all[1], m)
 }
 
 // A new configuration is rolled out while a city publishes: one node after the other stops and starts with it.

@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	registryv1 "github.com/cityproof/cityproof/api/cityproof/registry/v1"
 	"github.com/cityproof/cityproof/internal/canonical"
 	"github.com/cityproof/cityproof/internal/declaration"
@@ -186,12 +184,5 @@ type codecSet struct{ act, request, member *canonical.Codec }
 
 // codecs are derived from the protos once. A proto that has no single encoding fails the first test.
 var codecs = sync.OnceValue(func() codecSet {
-	codec := func(m proto.Message) *canonical.Codec {
-		c, err := canonical.NewCodec(m)
-		if err != nil {
-			panic(err)
-		}
-		return c
-	}
-	return codecSet{codec(&registryv1.Act{}), codec(&registryv1.Request{}), codec(&registryv1.Member{})}
+	return codecSet{canonical.MustCodec(&registryv1.Act{}), canonical.MustCodec(&registryv1.Request{}), canonical.MustCodec(&registryv1.Member{})}
 })

@@ -85,10 +85,4 @@ func checkForm(m *registryv1.Authority) error {
 }
 
 // codec is derived from the proto once. A proto that has no single encoding fails the first test.
-var codec = sync.OnceValue(func() *canonical.Codec {
-	c, err := canonical.NewCodec(&registryv1.Authority{})
-	if err != nil {
-		panic(err)
-	}
-	return c
-})
+var codec = sync.OnceValue(func() *canonical.Codec { return canonical.MustCodec(&registryv1.Authority{}) })

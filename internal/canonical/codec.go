@@ -48,6 +48,15 @@ func NewCodec(m proto.Message) (*Codec, error) {
 	return &Codec{root: root}, nil
 }
 
+// MustCodec is NewCodec for messages of our own: a proto that has no single encoding panics, so that the first test finds it.
+func MustCodec(m proto.Message) *Codec {
+	c, err := NewCodec(m)
+	if err != nil {
+		panic(fmt.Sprintf("compiling the codec of %s: %v", m.ProtoReflect().Descriptor().FullName(), err))
+	}
+	return c
+}
+
 func compile(md protoreflect.MessageDescriptor, done map[protoreflect.FullName]*plan, above []protoreflect.FullName) (*plan, error) {
 	if slices.Contains(above, md.FullName()) {
 		return nil, fmt.Errorf("message %s holds itself", md.FullName())

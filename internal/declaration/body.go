@@ -13,13 +13,7 @@ import (
 
 // bodyCodec is compiled once; that it compiles at all is a property of the
 // protos, which the tests hold.
-var bodyCodec = sync.OnceValue(func() *canonical.Codec {
-	c, err := canonical.NewCodec(&declarationv1.Body{})
-	if err != nil {
-		panic("declaration protos: " + err.Error())
-	}
-	return c
-})
+var bodyCodec = sync.OnceValue(func() *canonical.Codec { return canonical.MustCodec(&declarationv1.Body{}) })
 
 // ParseBody reads a canonical body of at most MaxBody bytes. It accepts exactly
 // what FormatBody writes; what the values mean is not checked here.

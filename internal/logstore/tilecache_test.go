@@ -160,6 +160,7 @@ func TestI3FlippedTilesAreNotServed(t *testing.T) {
 
 // TestI3EntriesThatDifferAreTold flips an entry in its file.
 func TestI3EntriesThatDifferAreTold(t *testing.T) {
+	testenv.SkipInRace(t)
 	db := damaged.clone(t)
 	var told []*logstore.DamagedError
 	log, err := logstore.Open(db, logstore.Options{OnDamage: func(d *logstore.DamagedError) { told = append(told, d) }})

@@ -219,10 +219,11 @@ func (w *world) lose(kind byte, rest []byte) {
 
 // A scrub goes over everything within its period, and on where it was after a restart.
 func TestScrubOfCopiesKeepsItsPeriodAndPlace(t *testing.T) {
+	testenv.SkipInRace(t)
 	// In a bubble time costs nothing. The stores are opened in it too: Pebble's goroutines are theirs.
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.log.Declare(1000, "officer-1")
+		w.log.Declare(3000, "officer-1")
 		w.mustFollow()
 		w.settle(24*time.Hour-time.Minute, func(ctx context.Context) { w.mirror.Scrub(ctx, 24*time.Hour, 1<<40) })
 		whole := w.mirror.State()

@@ -179,12 +179,5 @@ type codecSet struct{ voice, standing *canonical.Codec }
 
 // codecs are derived from the protos once. A proto that has no single encoding fails the first test.
 var codecs = sync.OnceValue(func() codecSet {
-	codec := func(m proto.Message) *canonical.Codec {
-		c, err := canonical.NewCodec(m)
-		if err != nil {
-			panic(err)
-		}
-		return c
-	}
-	return codecSet{codec(&registryv1.Voice{}), codec(&registryv1.Standing{})}
+	return codecSet{canonical.MustCodec(&registryv1.Voice{}), canonical.MustCodec(&registryv1.Standing{})}
 })

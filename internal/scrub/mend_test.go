@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -144,10 +145,11 @@ func TestIncident2WhatAReaderFindsIsMendedAtOnce(t *testing.T) {
 	s := openMaster(t)
 	s.flipFile("entry 777", "entsy 777")
 	o := s.options(24*time.Hour, fast)
-	away := true
+	var away atomic.Bool
+	away.Store(true)
 	mend := outside(t, s.mender(t))
 	o.Mend = func(ctx context.Context, key []byte) error {
-		if away {
+		if away.Load() {
 			return errors.New("no mirror answers")
 		}
 		return mend(ctx, key)
@@ -164,7 +166,7 @@ func TestIncident2WhatAReaderFindsIsMendedAtOnce(t *testing.T) {
 		if now, _ := s.damages.Count(); now != 1 {
 			t.Errorf("while no mirror answers, %d things are damaged, want 1", now)
 		}
-		away = false
+		away.Store(false)
 		time.Sleep(2 * time.Minute) // it is tried again by itself
 		synctest.Wait()
 		if why := s.damages.Reason(); why != "" {
@@ -180,6 +182,7 @@ func TestIncident2WhatAReaderFindsIsMendedAtOnce(t *testing.T) {
 
 // T-36: what was erased is not brought back by mending.
 func TestT36MendingDoesNotUndoAnErasure(t *testing.T) {
+	testenv.SkipInRace(t)
 	s := openMaster(t)
 	bodies := bodystore.New(s.db)
 	sum := sha256.Sum256(body(7))

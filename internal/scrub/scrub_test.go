@@ -322,6 +322,7 @@ func (s *store) fsck() (found []logstore.Damage) {
 }
 
 func TestACycleIsSpreadOverThePeriod(t *testing.T) {
+	testenv.SkipInRace(t)
 	s := openMaster(t)
 	sc := scrub.New(s.options(24*time.Hour, fast))
 	synctest.Test(t, func(t *testing.T) {
@@ -353,6 +354,7 @@ func TestACycleIsSpreadOverThePeriod(t *testing.T) {
 }
 
 func TestTheCeilingHoldsWhateverThePeriod(t *testing.T) {
+	testenv.SkipInRace(t)
 	s := openMaster(t)
 	const rate = 200_000
 	sc := scrub.New(s.options(time.Second, rate))
@@ -375,6 +377,7 @@ func TestTheCeilingHoldsWhateverThePeriod(t *testing.T) {
 }
 
 func TestARestartGoesOnWhereItWas(t *testing.T) {
+	testenv.SkipInRace(t)
 	s := openMaster(t)
 	const day = 24 * time.Hour
 	whole := scrub.New(s.options(day, fast))
@@ -410,6 +413,7 @@ func TestARestartGoesOnWhereItWas(t *testing.T) {
 }
 
 func TestDamageIsKnownAfterARestart(t *testing.T) {
+	testenv.SkipInRace(t)
 	s := openMaster(t)
 	back := s.flipFile("entry 777", "entsy 777")
 	cycle(t, scrub.New(s.options(time.Hour, fast)), time.Hour)
@@ -446,6 +450,7 @@ func TestDamageIsKnownAfterARestart(t *testing.T) {
 }
 
 func TestWhatAReadFoundLeavesAfterAWholeCycle(t *testing.T) {
+	testenv.SkipInRace(t)
 	s := openMaster(t)
 	s.damages.Found("a tile that a reader asked for")
 	s.damages.Found("a tile that a reader asked for")
@@ -476,6 +481,7 @@ func TestWhatAReadFoundLeavesAfterAWholeCycle(t *testing.T) {
 }
 
 func TestMissingBodyIsDamage(t *testing.T) {
+	testenv.SkipInRace(t)
 	s := openMaster(t)
 	o := s.options(time.Hour, fast)
 	gone := pebbledb.HashKey(pebbledb.PrefixBody, [32]byte{9})
@@ -499,7 +505,11 @@ func TestAWholeLogInUseHasNoDamage(t *testing.T) {
 	done := make(chan struct{})
 	go func() { sc.Run(ctx); close(done) }()
 	bodies := bodystore.New(s.db)
-	for i := range 12 {
+	rounds := 12
+	if testing.Short() {
+		rounds = 3
+	}
+	for i := range rounds {
 		at := masterSize + i*300
 		fill(t, s.log, at, at+300)
 		putBodies(t, s.db, 1000+i, 1001+i)

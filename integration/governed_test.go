@@ -120,7 +120,7 @@ func (a *governed) status() (s state) {
 }
 
 // until waits for a condition that others bring about.
-func (a *governed) until(what string, done func() bool) {
+func (a *members) until(what string, done func() bool) {
 	a.t.Helper()
 	for range 300 {
 		if done() {

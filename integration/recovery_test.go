@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/cityproof/cityproof/internal/checkpoint"
+	"github.com/cityproof/cityproof/internal/client"
 )
 
 // lose takes folders of a node off the disk.
@@ -164,4 +165,46 @@ func TestI2LostRegistryComesBackFromTheOthers(t *testing.T) {
 	if out := a.cityproof(0, "alliance", "status", "--root", a.demo.Root); strings.Contains(out, "ALARM") {
 		t.Errorf("the registry: %s", out)
 	}
+}
+
+// Incident 2: bytes rot in the files of a city's database. The node serves none of them and says what to do; that brings the log
+// back, and its witness has kept its heads.
+func TestIncident2DamagedDatabaseComesBackFromTheOthers(t *testing.T) {
+	a := newAlliance(t)
+	a.startAll()
+	const i = 1
+	a.notices(i, 300)
+	old := a.publish(i, 0, 30*time.Second)
+	before := a.head(i)
+	a.kill(i)
+	a.start(i) // what was in the write-ahead log is in tables then
+	a.kill(i)
+	data := filepath.Join(a.folder(i), "node", "data")
+	tables, err := filepath.Glob(filepath.Join(data, "pebble", "*.sst"))
+	if err != nil || len(tables) == 0 {
+		t.Fatalf("tables: %v, %v", tables, err)
+	}
+	for _, file := range tables {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b[len(b)/3] ^= 1
+		if err := os.WriteFile(file, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a.spawn(i)
+	a.until("the node says what to do", func() bool {
+		fetched(a.demo.Nodes[i].HTTP + "/log/tile/entries/000")
+		log, err := os.ReadFile(filepath.Join(a.dir, a.demo.Nodes[i].Name+".log"))
+		return err == nil && strings.Contains(string(log), "is damaged") && strings.Contains(string(log), "all comes back from the mirrors")
+	})
+	a.kill(i)
+	if err := os.Rename(data, data+".damaged"); err != nil {
+		t.Fatal(err)
+	}
+	a.start(i)
+	a.same(i, before, old)
+	a.await(client.WitnessURL(a.demo.Nodes[i].HTTP, a.demo.Nodes[2].Origin)+"/checkpoint", nil)
 }

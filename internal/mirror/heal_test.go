@@ -6,9 +6,13 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -239,4 +243,69 @@ func TestScrubOfCopiesKeepsItsPeriodAndPlace(t *testing.T) {
 			t.Errorf("after a restart it read %d of %d bytes once more, of which %d were read before", s.Bytes, whole.Bytes, part)
 		}
 	})
+}
+
+// Incident 2: a byte that rots inside a file of the database itself halts the mirror, and is never served; at the next start all is
+// fetched again, and nothing smaller than before is cosigned.
+func TestIncident2RottenDatabaseIsFetchedAgain(t *testing.T) {
+	for name, spoil := range map[string]func(name string, b []byte) []byte{
+		"a table": func(name string, b []byte) []byte {
+			if strings.HasSuffix(name, ".sst") {
+				b[len(b)/3] ^= 1
+			}
+			return b
+		},
+		"the list of tables": func(name string, b []byte) []byte {
+			if strings.HasPrefix(name, "MANIFEST-") {
+				b[len(b)/3] ^= 1
+			}
+			return b
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.log.Declare(600, "officer-1")
+			w.mustFollow()
+			want := w.get("tile/entries/001").Body.Bytes()
+			w.close()
+			w.open() // what was in the write-ahead log is in tables now
+			w.close()
+			spoilt := 0
+			err := filepath.WalkDir(filepath.Join(w.dir, "mirror", "pebble"), func(path string, e fs.DirEntry, err error) error {
+				if err != nil || e.IsDir() {
+					return err
+				}
+				b, err := os.ReadFile(path)
+				if err != nil {
+					return err
+				}
+				if bad := spoil(e.Name(), bytes.Clone(b)); !bytes.Equal(bad, b) {
+					spoilt++
+					return os.WriteFile(path, bad, 0o600)
+				}
+				return nil
+			})
+			if err != nil || spoilt == 0 {
+				t.Fatalf("%d files were spoilt, %v", spoilt, err)
+			}
+			w.open()
+			_ = w.mirror.ScrubLog(t.Context(), w.city.Origin) // it reads all, and may well fail
+			if got := w.get("tile/entries/001"); got.Code == http.StatusOK && !bytes.Equal(got.Body.Bytes(), want) {
+				t.Error("damaged entries are served")
+			}
+			_ = errors.Join(w.store.Close(), w.heads.Close()) // halted, in one of the cases
+			w.open()
+			if size, _ := w.copied().Head(); size != 0 {
+				t.Errorf("the copy has size %d, want a new one", size)
+			}
+			if size := w.cosigned(); size != 600 {
+				t.Errorf("it vouched for size %d, want 600 as before", size)
+			}
+			w.log.Declare(1, "officer-1")
+			w.mustFollow()
+			if got := w.get("tile/entries/001").Body.Bytes(); !bytes.Equal(got, want) {
+				t.Error("what was fetched again is something else")
+			}
+		})
+	}
 }

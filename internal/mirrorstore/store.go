@@ -43,7 +43,7 @@ func Open(dir string, opts Options) (*Store, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	db, err := pebbledb.Open(dir, pebbledb.Options{FS: opts.FS, Logger: opts.Logger, MemTableSize: memTableSize, CacheSize: cacheSize})
+	db, err := pebbledb.Open(dir, pebbledb.Options{FS: opts.FS, Logger: opts.Logger, Copies: true, MemTableSize: memTableSize, CacheSize: cacheSize})
 	if err != nil {
 		return nil, fmt.Errorf("opening the mirror's store %s: %w", dir, err)
 	}

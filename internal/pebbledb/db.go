@@ -55,6 +55,9 @@ type HaltedError struct {
 
 // Error implements error.
 func (e *HaltedError) Error() string {
+	if errors.Is(e.Cause, errDamagedFile) { // which says itself what helps
+		return "storage has halted: " + e.Cause.Error()
+	}
 	return "storage has halted; check the disk, then restart the node: " + e.Cause.Error()
 }
 
@@ -78,6 +81,10 @@ type Options struct {
 	// MustExist refuses a directory in which there is no database yet, with an error that wraps ErrNoDatabase, for a caller
 	// to whom an empty one would be a lost one.
 	MustExist bool
+
+	// Copies says that all of it can be had again elsewhere: a database in which a file turned out to be damaged is thrown away
+	// when it is opened next, and an empty one takes its place. Default: it is opened as it is, or refused.
+	Copies bool
 
 	// MemTableSize is how many bytes are kept in memory before they go to a table; default 16 MiB. Tests make it small, so
 	// that little data takes the same paths as much.
@@ -111,6 +118,7 @@ type DB struct {
 	fs       vfs.FS
 	dir      string
 	readOnly bool
+	copies   bool
 	memTable int // bytes
 	cache    int // bytes
 
@@ -134,8 +142,19 @@ type DB struct {
 
 // Open opens the data directory dir, and creates it unless opts.ReadOnly. The errors say what to do about a directory
 // that is in use, of another format, damaged or not writable.
-func Open(dir string, opts Options) (_ *DB, err error) {
+func Open(dir string, opts Options) (*DB, error) {
 	opts.setDefaults()
+	db, err := open(dir, opts)
+	if err != nil && opts.Copies && pebble.IsCorruptionError(err) {
+		if merr := markDamaged(opts.FS, dir); merr != nil {
+			return nil, errors.Join(err, merr)
+		}
+		return open(dir, opts)
+	}
+	return db, err
+}
+
+func open(dir string, opts Options) (_ *DB, err error) {
 	if opts.FS == vfs.Default {
 		// The lock is on the path: two spellings of one directory must be one lock.
 		if dir, err = filepath.Abs(dir); err != nil {
@@ -156,6 +175,7 @@ func Open(dir string, opts Options) (_ *DB, err error) {
 		fs:       opts.FS,
 		dir:      dir,
 		readOnly: opts.ReadOnly,
+		copies:   opts.Copies,
 		memTable: opts.MemTableSize,
 		cache:    opts.CacheSize,
 		progress: make(chan struct{}, 1),
@@ -164,6 +184,11 @@ func Open(dir string, opts Options) (_ *DB, err error) {
 	log := opts.Logger
 	db.fence = newFence(opts.FS, opts.FS.PathJoin(dir, pebbleName), opts.ReadOnly, func(cause error) {
 		log.Error("storage halted", slog.Any("err", cause))
+		if opts.Copies && errors.Is(cause, errDamagedFile) {
+			if err := markDamaged(opts.FS, dir); err != nil {
+				log.Error("the next start won't know that this database is damaged", slog.Any("err", err))
+			}
+		}
 	})
 	if db.lock, err = lock(db.fence, dir); err != nil {
 		return nil, err
@@ -185,6 +210,11 @@ func Open(dir string, opts Options) (_ *DB, err error) {
 			return nil, fmt.Errorf("creating the data directory %s: %w", dir, err)
 		}
 		if err := writeFormat(opts.FS, dir); err != nil {
+			return nil, err
+		}
+	}
+	if opts.Copies && !opts.ReadOnly {
+		if err := dropDamaged(opts.FS, dir, log); err != nil {
 			return nil, err
 		}
 	}

@@ -45,7 +45,7 @@ func (d *DB) listener(log *slog.Logger) pebble.EventListener {
 			}
 		},
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
-			d.fence.halt(fmt.Errorf("file %s is damaged: %w", d.fs.PathBase(info.Path), info.Details))
+			d.fence.halt(fmt.Errorf("%w: %s: %w (%s)", errDamagedFile, d.fs.PathBase(info.Path), info.Details, d.wayOut()))
 		},
 		DiskSlow: func(info pebble.DiskSlowInfo) {
 			log.Warn("disk is slow", slog.Duration("duration", info.Duration))

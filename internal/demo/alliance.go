@@ -192,9 +192,11 @@ func (d *demo) makeNode(m *member) error {
 	return appendTo(m.config(), d.settings())
 }
 
-// settings are what a demo's nodes have beside what init writes.
+// settings are what a demo's nodes have beside what init writes. A demo does in seconds what takes hours elsewhere, and the more
+// nodes share the machine, the less often: each anchor is work for all others.
 func (d *demo) settings() string {
-	text := "anchor:\n  interval: 2s\npeers:\n  allow_private: true\n  poll: 500ms\n  gossip: 500ms\n"
+	pace := max(1, (d.opts.Cities+1)/4)
+	text := fmt.Sprintf("anchor:\n  interval: %ds\npeers:\n  allow_private: true\n  poll: %dms\n  gossip: %dms\n", 2*pace, 500*pace, 500*pace)
 	if len(d.opts.ExtraLogs) > 0 {
 		text += "witness:\n  extra_logs:\n"
 		for _, vkey := range d.opts.ExtraLogs {

@@ -108,7 +108,8 @@ func (f *follower) run(ctx context.Context) error {
 			}
 			return f.fill(ctx)
 		}
-		if err := f.chunk(ctx, size); err != nil {
+		// Where another call brought the log further meanwhile, this one goes on from there.
+		if err := f.chunk(ctx, size); err != nil && !errors.Is(err, mirrorstore.ErrMoved) {
 			return err
 		}
 	}
@@ -211,7 +212,11 @@ func within(read []read, left int64, fresh bool) []read {
 func (f *follower) prove(ctx context.Context, size uint64, entries [][]byte) error {
 	leaves := make([]proof.Hash, len(entries))
 	each(len(entries), func(i int) { leaves[i] = proof.LeafHash(entries[i]) })
-	root, grown := f.log.RootWith(leaves), size+uint64(len(entries))
+	grown := size + uint64(len(entries))
+	root, err := f.log.RootWith(size, leaves)
+	if err != nil {
+		return err
+	}
 	if grown == f.head.Size {
 		if root != f.head.Root {
 			return errNotThere

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -400,6 +401,32 @@ func TestT15SecondHistoryIsRefusedAndTold(t *testing.T) {
 	if err := w.follow(); !errors.Is(err, mirror.ErrRewritten) && !strings.Contains(fmt.Sprint(err), "do not lead") || w.cosigned() != 300 {
 		t.Errorf("Follow = %v, cosigned size %d", err, w.cosigned())
 	}
+}
+
+// Two calls bring the log to two heads at once: the one that comes late goes on from where the other left off, and accuses nobody.
+func TestTwoFollowersOfOneLog(t *testing.T) {
+	w := newWorld(t)
+	w.log.Declare(10, "officer-1")
+	var once sync.Once
+	w.sources = []mirror.Source{&source{Log: w.log, bundle: func(entries [][]byte) [][]byte {
+		once.Do(func() {
+			w.log.Declare(300, "officer-1")
+			known, _ := w.Mirrored(w.city.Origin)
+			known.Sources = []mirror.Source{&source{Log: w.log}}
+			size, root := w.log.Head()
+			if err := mirror.Follow(t.Context(), w.copied(), checkpoint.Checkpoint{Origin: w.city.Origin, Size: size, Root: root}, known); err != nil {
+				t.Errorf("the call that overtakes: %v", err)
+			}
+		})
+		return entries
+	}}}
+	if err := w.follow(); err != nil {
+		t.Errorf("the call that is overtaken: %v", err)
+	}
+	if open := w.mirror.Challenges(); len(open) > 0 {
+		t.Errorf("challenges: %+v", open)
+	}
+	w.mustFollow()
 }
 
 func TestAddCheckpointFetchesInTheSameCall(t *testing.T) {

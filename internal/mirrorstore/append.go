@@ -39,15 +39,18 @@ type Absent struct {
 	Sum   [sha256.Size]byte
 }
 
-// RootWith returns the root that the log would have after more leaves.
-func (l *Log) RootWith(leaves []proof.Hash) proof.Hash {
+// RootWith returns the root that the log would have after more leaves behind a size, which must be that of now: else ErrMoved.
+func (l *Log) RootWith(size uint64, leaves []proof.Hash) (proof.Hash, error) {
 	l.mu.RLock()
 	edge := l.edge.Clone()
 	l.mu.RUnlock()
+	if edge.Size() != size {
+		return proof.Hash{}, ErrMoved
+	}
 	for _, h := range leaves {
 		edge.Append(h)
 	}
-	return edge.Root()
+	return edge.Root(), nil
 }
 
 // ErrMoved says that the log has grown since a chunk was made for it.

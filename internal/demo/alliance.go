@@ -192,10 +192,12 @@ func (d *demo) makeNode(m *member) error {
 	return appendTo(m.config(), d.settings())
 }
 
-// settings are what a demo's nodes have beside what init writes. A demo does in seconds what takes hours elsewhere, and the more
-// nodes share the machine, the less often: each anchor is work for all others.
+// pace is by how much slower than four nodes all that share the machine do things: each anchor is work for all others.
+func (d *demo) pace() int { return max(1, len(d.members)/4) }
+
+// settings are what a demo's nodes have beside what init writes. A demo does in seconds what takes hours elsewhere.
 func (d *demo) settings() string {
-	pace := max(1, (d.opts.Cities+1)/4)
+	pace := d.pace()
 	text := fmt.Sprintf("anchor:\n  interval: %ds\npeers:\n  allow_private: true\n  poll: %dms\n  gossip: %dms\n", 2*pace, 500*pace, 500*pace)
 	if len(d.opts.ExtraLogs) > 0 {
 		text += "witness:\n  extra_logs:\n"

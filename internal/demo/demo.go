@@ -148,7 +148,7 @@ func (d *demo) copyOf(m, mirror *member) string {
 }
 
 func (d *demo) publish(ctx context.Context) error {
-	at := []string{"--node", d.city.url(), "--trust", d.city.trust(), "--key", d.city.officer(), "--root", d.rootFile(), "--yes", "--final"}
+	at := []string{"--node", d.city.url(), "--trust", d.city.trust(), "--key", d.city.officer(), "--root", d.rootFile(), "--yes", "--final", "--wait", (time.Duration(d.pace()) * time.Minute).String()}
 	d.tell("\nThe officer of %s publishes the city's declarations, and waits until others have cosigned them:", d.city.id)
 	if err := d.run(ctx, 0, slices.Concat([]string{"publish", d.declarations}, at)...); err != nil {
 		return err

@@ -19,6 +19,7 @@ import (
 
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/client"
+	protocol "github.com/cityproof/cityproof/internal/witness"
 )
 
 // cities is an alliance whose members have a machine each, joined by a network. Members are spoken to by TLS, with
@@ -366,16 +367,7 @@ func (m *cityNode) cosigns(o *cityNode) (code int, answer string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := m.client.Post(m.url()+"/witness/add-checkpoint", "text/plain", io.MultiReader(strings.NewReader(fmt.Sprintf("old %d\n\n", head.Size)), bytes.NewReader(note)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(b)
+	return callBy(t, m.client, http.MethodPost, m.url()+"/witness/add-checkpoint", (&protocol.Request{Old: head.Size, Note: note}).Format())
 }
 
 // declare publishes a new declaration, waits so long until it is final, and wants the exit code: 3 where it is not final in

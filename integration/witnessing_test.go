@@ -71,11 +71,17 @@ func verifier(t *testing.T, vkey string) *checkpoint.Verifier {
 // call makes an HTTP request and returns status and body.
 func call(t *testing.T, method, url string, body []byte) (int, string) {
 	t.Helper()
+	return callBy(t, http.DefaultClient, method, url, body)
+}
+
+// callBy is call by another client.
+func callBy(t testing.TB, client *http.Client, method, url string, body []byte) (int, string) {
+	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,19 @@ import (
 // headsAtOnce is how many places are asked side by side, and how many heads are compared.
 const headsAtOnce = 16
 
+// sideBySide calls f for each index below n, headsAtOnce of them at a time. Each keeps its own result and error.
+func sideBySide(n int, f func(i int)) {
+	var group errgroup.Group
+	group.SetLimit(headsAtOnce)
+	for i := range n {
+		group.Go(func() error {
+			f(i)
+			return nil
+		})
+	}
+	_ = group.Wait()
+}
+
 // place is where a log's head may be shown.
 type place struct {
 	base, at, path string
@@ -47,29 +60,23 @@ func (a *allianceAuditor) sightings(ctx context.Context, m *roster.Member) (logs
 		err  error
 		away bool
 	}, len(places))
-	var group errgroup.Group
-	group.SetLimit(headsAtOnce)
-	for i, p := range places {
-		f := &found[i]
-		group.Go(func() error {
-			get, err := a.opts.Open(p.at)
-			if err != nil {
-				f.err = err
-				return nil
-			}
-			var note []byte
-			note, f.err = get.Get(ctx, p.path, checkpoint.MaxNoteSize)
-			f.away = isAway(f.err)
-			if f.err == nil {
-				f.sighted, f.err = verifiedHead(st.Roster, p.at, note)
-			}
-			if p.log && !f.away {
-				f.log = client.NewLogReader(get)
-			}
-			return nil
-		})
-	}
-	_ = group.Wait() // each place has its own error
+	sideBySide(len(places), func(i int) {
+		f, p := &found[i], places[i]
+		get, err := a.opts.Open(p.at)
+		if err != nil {
+			f.err = err
+			return
+		}
+		var note []byte
+		note, f.err = get.Get(ctx, p.path, checkpoint.MaxNoteSize)
+		f.away = isAway(f.err)
+		if f.err == nil {
+			f.sighted, f.err = verifiedHead(st.Roster, p.at, note)
+		}
+		if p.log && !f.away {
+			f.log = client.NewLogReader(get)
+		}
+	})
 	for i, f := range found {
 		if f.log != nil {
 			logs = append(logs, f.log)
@@ -134,15 +141,9 @@ func (a *allianceAuditor) compare(ctx context.Context, m *roster.Member, out *Me
 		fork evidence.Fork
 		err  error
 	}, len(heads))
-	var group errgroup.Group
-	group.SetLimit(headsAtOnce)
-	for i, s := range heads {
-		group.Go(func() error {
-			answers[i].fork, answers[i].err = sameHistory(ctx, sources, s.head, audited.head)
-			return nil
-		})
-	}
-	_ = group.Wait() // each head has its own answer
+	sideBySide(len(heads), func(i int) {
+		answers[i].fork, answers[i].err = sameHistory(ctx, sources, heads[i].head, audited.head)
+	})
 	for i, s := range heads {
 		agrees := false
 		switch fork, err := answers[i].fork, answers[i].err; {

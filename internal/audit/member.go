@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/client"
 	"github.com/cityproof/cityproof/internal/evidence"
@@ -23,19 +21,13 @@ func (a *allianceAuditor) evidence(ctx context.Context) {
 		known []client.KnownEvidence
 		err   error
 	}, len(asked))
-	var group errgroup.Group
-	group.SetLimit(headsAtOnce)
-	for i, n := range asked {
-		group.Go(func() error {
-			get, err := a.opts.Open(n.base)
-			if err == nil {
-				answers[i].known, err = client.Evidence(ctx, get)
-			}
-			answers[i].err = err
-			return nil
-		})
-	}
-	_ = group.Wait() // each node has its own error
+	sideBySide(len(asked), func(i int) {
+		get, err := a.opts.Open(asked[i].base)
+		if err == nil {
+			answers[i].known, err = client.Evidence(ctx, get)
+		}
+		answers[i].err = err
+	})
 	for i, n := range asked {
 		if err := answers[i].err; err != nil {
 			a.observe("", Observation{From: n.base, Path: "api/v1/evidence", Problem: err.Error()})

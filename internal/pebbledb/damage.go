@@ -44,7 +44,11 @@ func dropDamaged(fsys vfs.FS, dir string, log *slog.Logger) error {
 		return err
 	}
 	log.Warn("a damaged database of copies is made anew", slog.String("dir", dir))
-	if err := errors.Join(fsys.RemoveAll(fsys.PathJoin(dir, pebbleName)), fsys.Remove(mark)); err != nil {
+	err := fsys.RemoveAll(fsys.PathJoin(dir, pebbleName))
+	if err == nil {
+		err = fsys.Remove(mark)
+	}
+	if err != nil {
 		return fmt.Errorf("throwing away the damaged database in %s: %w", dir, err)
 	}
 	return nil

@@ -9,6 +9,10 @@
 // it needs the log's keys. A head that nobody serves, such as a thief of those keys would
 // sign, keeps the log from signing; then it must be moved (MOVE_LOG).
 //
+// The same holds for a head that witnesses saw and no mirror had fetched yet when the disk
+// was lost. Showing heads to mirrors first would not help: what the witnesses don't know
+// would be signed once more with other entries, against receipts that people hold.
+//
 // A head that was signed and shown to nobody who is asked stays unknown. So state/ is
 // never thrown away while it can be read.
 package recovery

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -172,7 +173,7 @@ func TestEveryActOfAnAlliance(t *testing.T) {
 		a.cityproof(0, "change-request", "--city", "jp-minato", "--new", witness, "--new", mirror, "--key", a.recovery(minato), "--out", request, "--root", a.demo.Root)
 		a.roots(0, "rotate", request)
 		a.until("the next epoch can be drawn", func() bool { return a.status().EpochDue })
-		a.says(a.acts(0, "epoch"), "In the registry: entry", "epoch")
+		a.says(a.acts(0, "epoch", "--next", "70s"), "In the registry: entry", "epoch")
 		if s := a.status(); s.Epoch != 1 {
 			t.Errorf("epoch %d, want 1", s.Epoch)
 		}
@@ -259,8 +260,9 @@ func TestEveryActOfAnAlliance(t *testing.T) {
 		})
 	})
 
+	var kept, old string // a receipt of the log that is frozen, and its name
 	a.step(t, "a log is frozen at its final head, as its witnesses have it while its node is off", func(t *testing.T) {
-		a.publish(newcomer, 0, 30*time.Second)
+		kept = a.publish(newcomer, 0, 30*time.Second)
 		a.kill(newcomer)
 		a.acts(0, "freeze", "ke-mwambao", "--reason", "the machine was stolen")
 		a.says(a.acts(1, "freeze", "ke-mwambao"), "the log has ended already")
@@ -271,25 +273,38 @@ func TestEveryActOfAnAlliance(t *testing.T) {
 		})
 	})
 
-	a.step(t, "a member moves to another log, though its old node is dead", func(t *testing.T) {
+	a.step(t, "a member moves to another log, though its old node is dead, and its declarations go on there", func(t *testing.T) {
 		a.kill(newcomer)
 		next := a.newNode("ke-mwambao-2", "ke-mwambao", "new.mwambao.example")
 		a.start(next)
 		request := filepath.Join(t.TempDir(), "move.json")
 		n := a.demo.Nodes[next]
+		old = a.demo.Nodes[newcomer].Origin
 		a.cityproof(0, "change-request", "--city", "ke-mwambao", "--move-to", n.Config, "--http", n.HTTP, "--grpc", n.GRPC, "--key", a.recovery(newcomer), "--out", request, "--root", a.demo.Root)
 		a.says(a.cityproof(0, "alliance", "review", request, "--root", a.demo.Root), "new.mwambao.example/log", "alliance move-log")
-		a.says(a.acts(0, "move-log", request), "It has no effect yet", "root keys signed, want 2")
-		a.roots(0, "move-log", request)
 		a.kill(next)
 		a.edit(n.Config, "  - city: ke-mwambao\n", "  - city: ke-mwambao\n    root: "+a.demo.Root+"\n")
-		a.start(next)
+		a.spawn(next)
+		a.until("the new node waits for the registry's word", func() bool {
+			why, _ := a.ready(next)
+			return strings.Contains(why, "until the registry moves the city here")
+		})
+		a.says(a.acts(0, "move-log", request), "It has no effect yet", "root keys signed, want 2")
+		a.roots(0, "move-log", request)
 		if err := os.Rename(a.officer(newcomer), filepath.Join(a.dir, "ke-mwambao-2", "officer-1.key")); err != nil {
 			t.Fatal(err)
 		}
 		a.moved[next] = "ke-mwambao"
 		newcomer = next
+		a.untilReady(newcomer)
 		a.publish(newcomer, 0, 30*time.Second)
+
+		subject := regexp.MustCompile(`[a-z]{3}/[0-9]+`).FindString(a.cityproof(0, "verify", "--root", a.demo.Root, kept))
+		at := []string{"--node", n.HTTP, "--root", a.demo.Root, "--workspace", filepath.Join(filepath.Dir(kept), "cityproof.yaml")}
+		a.says(a.cityproof(0, append([]string{"withdraw", subject, "--reason", "It was for the old machine.", "--key", a.officer(newcomer), "--yes", "--final"}, at...)...), subject+" notice (withdrawn)", "the log new.mwambao.example/log is not in the lines of epoch 1")
+		a.cityproof(0, "verify", "--root", a.demo.Root, kept)
+		a.says(a.cityproof(0, "history", subject, "--node", n.HTTP), "It was for the old machine.")
+		a.says(a.cityproof(0, "audit", "--root", a.demo.Root, "ke-mwambao"), "TRUE           ke-mwambao", "It goes on from the log "+old+", with the same entries.")
 	})
 
 	a.step(t, "T-11: version 2 of the root is signed by old holders and new, and who was dropped decides no more", func(t *testing.T) {
@@ -338,6 +353,17 @@ func TestEveryActOfAnAlliance(t *testing.T) {
 		a.acts(0, "revoke", "ca-riviere", key, "--from-time", now)
 		a.says(a.acts(1, "revoke", "ca-riviere", key, "--from-time", now), "revoked before")
 		a.publish(kanaalstad, 0, 30*time.Second) // two of its three witnesses are left
+	})
+
+	a.step(t, "from the next epoch on root.json alone judges by the new log what the old one took", func(t *testing.T) {
+		a.until("the next epoch can be drawn", func() bool { return a.status().EpochDue })
+		a.acts(0, "epoch")
+		a.until("an anchor proves the epoch", func() bool {
+			a.cityproof(0, "final", kept, "--node", a.demo.Nodes[newcomer].HTTP, "--root", a.demo.Root, "--workspace", filepath.Join(filepath.Dir(kept), "cityproof.yaml"))
+			return exec.Command(cityproof, "verify", "--root", a.demo.Root, kept).Run() == nil
+		})
+		out := strings.Join(strings.Fields(a.cityproof(0, "verify", "--root", a.demo.Root, kept)), " ")
+		a.says(out, "the statement was made for "+old+", whose entries this log begins with")
 	})
 
 	a.step(t, "a city leaves by its own officers' word", func(t *testing.T) {

@@ -122,7 +122,7 @@ func (a *governed) status() (s state) {
 // until waits for a condition that others bring about.
 func (a *members) until(what string, done func() bool) {
 	a.t.Helper()
-	for range 300 {
+	for range 900 {
 		if done() {
 			return
 		}

@@ -97,7 +97,9 @@ type MemberReport struct {
 	Findings
 	// Ends is the size at which the registry ended the log; absent: it goes on.
 	Ends *uint64 `json:"ends,omitempty"`
-	// Earlier are the logs that the member had before; they are not audited.
+	// GoesOnFrom are the logs with whose entries this one begins, oldest first.
+	GoesOnFrom []string `json:"goes_on_from,omitempty"`
+	// Earlier are other logs that the member had before, whose entries are not in this one; they are not audited.
 	Earlier []string `json:"earlier,omitempty"`
 	// Final is the size up to which committee and mirrors vouch for the log; 0: nothing that could be read shows it.
 	Final uint64    `json:"final"`

@@ -44,9 +44,6 @@ type Options struct {
 	// Evidence verifies a proof of misbehaviour in the log by the keys of an alliance. It is called from many goroutines. nil:
 	// only its form is looked at.
 	Evidence func(e *evidence.Evidence) error
-	// OriginAt names the log that a statement at an index is for, where a log goes on from another one with the same
-	// entries, as a registry does after a proven fork. nil: the log itself.
-	OriginAt func(index uint64) string
 	// LogKeys are the keys of the log at a size, for logs whose keys were replaced: the
 	// anchors in it are by those of their time. Default: those of Trust at any size.
 	LogKeys func(size uint64) ([]*checkpoint.Verifier, error)

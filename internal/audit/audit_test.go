@@ -18,6 +18,7 @@ import (
 	"github.com/cityproof/cityproof/internal/client"
 	"github.com/cityproof/cityproof/internal/declaration"
 	"github.com/cityproof/cityproof/internal/proof"
+	"github.com/cityproof/cityproof/internal/receipt"
 	"github.com/cityproof/cityproof/internal/testenv"
 )
 
@@ -224,14 +225,11 @@ func TestStatementsAreForTheLogThatGoesOn(t *testing.T) {
 	if r := run(t, opts); r.Void != 2 || r.Verdict != audit.False {
 		t.Errorf("entries for another log: %d void, %s", r.Void, r.Verdict)
 	}
-	opts.OriginAt = func(index uint64) string {
-		if index < 2 {
-			return "old.example/log"
-		}
-		return origin
-	}
+	trust := *opts.Trust
+	opts.Trust = &trust
+	trust.Earlier = []receipt.Earlier{{Origin: "old.example/log", Size: 2}}
 	wantVerdict(t, run(t, opts), audit.True)
-	opts.OriginAt = func(uint64) string { return "old.example/log" }
+	trust.Earlier[0].Size = 3
 	if r := run(t, opts); r.Void != 1 {
 		t.Errorf("an entry for the new log in the old one: %d void", r.Void)
 	}

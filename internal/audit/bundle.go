@@ -227,11 +227,7 @@ func (a *auditor) judge(index uint64, hash proof.Hash, b []byte) leaf {
 	case err != nil:
 		l.void = err.Error()
 	default:
-		origin := a.opts.Trust.Origin
-		if a.opts.OriginAt != nil {
-			origin = a.opts.OriginAt(index)
-		}
-		if err := st.CheckPlace(origin, city(a.opts)); err != nil {
+		if err := st.CheckPlace(a.opts.Trust.OriginAt(index), city(a.opts)); err != nil {
 			l.void = err.Error()
 			return l
 		}

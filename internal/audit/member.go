@@ -77,10 +77,11 @@ func (a *allianceAuditor) member(ctx context.Context, m *roster.Member) error {
 	if end := m.Log().End; end != nil {
 		out.Ends = &end.Size
 	}
-	for _, l := range m.Logs[:len(m.Logs)-1] {
-		if m.Log().Origin != a.follower.Origin() { // the registry's has the same entries
-			out.Earlier = append(out.Earlier, l.Origin)
-		}
+	for _, l := range m.Logs[:len(m.Logs)-1-len(m.Before(out.Origin))] {
+		out.Earlier = append(out.Earlier, l.Origin) // with entries that the log in use has not
+	}
+	for _, l := range m.Before(out.Origin) {
+		out.GoesOnFrom = append(out.GoesOnFrom, l.Origin)
 	}
 	sources, heads := a.sightings(ctx, m)
 	if err := ctx.Err(); err != nil {
@@ -123,8 +124,9 @@ func (a *allianceAuditor) log(ctx context.Context, m *roster.Member, out *Member
 		},
 		EndedLogKeys: func(size uint64) [][]*checkpoint.Verifier { return r.EndedLogKeys(origin, size) },
 	}
-	if opts.Acts = m.Log().Origin == st.Roster.Root().Terms.Registry.Origin; opts.Acts {
-		opts.OriginAt = m.OriginAt
+	opts.Acts = origin == st.Roster.Root().Terms.Registry.Origin
+	if begin := m.Begin(); begin != nil && begin.Size > 0 {
+		opts.Since = &client.Head{Origin: origin, Size: begin.Size, Root: begin.Root}
 	}
 	report, end := a.opts.Progress(m.ID())
 	opts.Progress = report

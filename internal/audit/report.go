@@ -246,7 +246,7 @@ func (r *Report) compare(size uint64, root proof.Hash) {
 		return
 	}
 	r.Since.Verdict, r.Since.Why = False, "at that size the log now has the root "+root.String()
-	r.fail(fmt.Sprintf("the log does not continue the head seen before at size %d", size))
+	r.fail(fmt.Sprintf("the log does not continue the head known before, of size %d", size))
 }
 
 // notCompared says why a comparison could not be made.
@@ -259,7 +259,7 @@ func (r *Report) notCompared() {
 	} else {
 		r.Since.Why = "the log could not be read that far"
 	}
-	r.unknown(fmt.Sprintf("the log could not be compared with the head seen before at size %d", r.Since.Size))
+	r.unknown(fmt.Sprintf("the log could not be compared with the head known before, of size %d", r.Since.Size))
 }
 
 // count counts a statement that stands in its subject's chain.

@@ -169,7 +169,8 @@ func (a *App) allianceFreeze() *cobra.Command {
 }
 
 func (a *App) allianceMoveLog() *cobra.Command {
-	return a.deciding("move-log REQUEST --key ROOT-KEY", "Continue a member whose keys are lost, or who forked, in a new log", 1,
+	var anew bool
+	cmd := a.deciding("move-log REQUEST --key ROOT-KEY", "Continue a member whose keys are lost, or who forked, in a new log", 1,
 		func(cmd *cobra.Command, d *decision, args []string) (string, *registryv1.Act, []byte, error) {
 			r, b, err := readRequest(args[0])
 			if err != nil {
@@ -185,8 +186,18 @@ func (a *App) allianceMoveLog() *cobra.Command {
 			}
 			a.say("%s ends at size %d.", head.Origin, head.Size)
 			what := &registryv1.MoveLog{OldOrigin: &head.Origin, Size: &head.Size, Root: head.Root[:], Request: b}
+			if anew {
+				what.Anew = &anew
+			}
 			return "move-" + r.Member.ID(), &registryv1.Act{Act: &registryv1.Act_MoveLog{MoveLog: what}}, nil, nil
 		})
+	cmd.Long = `Ends a member's log at its newest final head and lets it go on in a new log, by the root keys.
+The new log holds the same entries up to there: its node fetches them from the mirrors and takes
+nothing before. So each declaration keeps its number, its history and its receipts.
+
+--anew is for entries that no mirror has any more: then the new log begins empty.`
+	cmd.Flags().BoolVar(&anew, "anew", false, "nobody has the old log's entries any more: begin with none")
+	return cmd
 }
 
 func (a *App) allianceAccredit() *cobra.Command {

@@ -184,8 +184,11 @@ func (a *App) printMember(m *audit.MemberReport) {
 	if m.Ends != nil {
 		a.say("  The registry ended this log at size %d.", *m.Ends)
 	}
+	for _, origin := range m.GoesOnFrom {
+		a.say("  It goes on from the log %s, with the same entries.", line(origin))
+	}
 	for _, origin := range m.Earlier {
-		a.say("  The city had the log %s before; it was not audited.", line(origin))
+		a.say("  The city had the log %s before, with other entries; it was not audited.", line(origin))
 	}
 	for _, p := range m.Evidence {
 		if p.Accused != "log" {

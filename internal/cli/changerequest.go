@@ -146,7 +146,8 @@ func (a *App) sayChange(file string, r *roster.Roster, m *roster.Member, req *ac
 	a.sayDifferences(differences(m, req.Member))
 	a.say("  fingerprint %x", req.Member.Hash)
 	if !req.Member.Witness.Equal(m.Witness) || !req.Member.Mirror.Equal(m.Mirror) {
-		a.say("  Leave the old witness and mirror keys with the node until the epoch after this begins: seats keep their keys for an epoch.")
+		a.say("  Leave the old witness and mirror keys with the node until the epoch after this begins, for seats keep their keys for an epoch:\n" +
+			"  in node.yaml keys.witness and keys.mirror stay, and keys.next_witness and keys.next_mirror name the new files.")
 	}
 	if problem != nil {
 		a.say("Not signed by all who must: %s.", line(problem.Error()))
@@ -250,8 +251,15 @@ func (a *App) moveEntry(c *changing, e *registryv1.Member) ([]crypto.Signer, []b
 		return nil, nil, err
 	}
 	note, err := signingkey.ReadLastSigned(m.State)
-	if err == nil && note == nil {
-		err = usage(errors.New("the new log has signed nothing yet"), "start its node once: its first checkpoint proves that it holds the log's keys")
+	if err != nil {
+		return nil, nil, err
+	}
+	if note == nil {
+		return nil, nil, usage(errors.New("the new log has signed nothing yet"), "start its node once: its first checkpoint proves that it holds the log's keys")
+	}
+	head, err := checkpoint.Unverified(note)
+	if err == nil && head.Size > 0 {
+		err = usage(fmt.Errorf("the new log has %d entries already", head.Size), "it will begin with those of the old one: make another (cityproof-node init), and publish nothing there before the move")
 	}
 	return signers, note, err
 }

@@ -198,14 +198,16 @@ func until(seconds int64) string {
 	return "in " + (time.Duration(seconds) * time.Second).Round(time.Minute).String()
 }
 
-// pins are the newest final heads of all logs. A log whose node does not answer keeps the pin that it has.
+// pins are the newest final heads of all logs. A log that has ended, or whose node does not answer, keeps the pin that it has.
 func (a *App) pins(ctx context.Context, r *roster.Roster) []byte {
 	heads := map[string]roster.Pin{}
 	for _, m := range r.Members() {
-		origin := m.Log().Origin
-		if old, ok := r.Epoch().Pin(origin); ok {
-			heads[origin] = old
+		for _, l := range m.Logs {
+			if old, ok := r.Epoch().Pin(l.Origin); ok {
+				heads[l.Origin] = old
+			}
 		}
+		origin := m.Log().Origin
 		if r.Status(m) == roster.Left {
 			continue
 		}

@@ -28,7 +28,8 @@ func whatItDoes(m *registryv1.Act) string {
 	case *registryv1.Act_RotateKey:
 		return "replace keys of " + whose(what.RotateKey.GetRequest())
 	case *registryv1.Act_MoveLog:
-		return fmt.Sprintf("end the log %s at size %d, and continue it in the log of %s", line(what.MoveLog.GetOldOrigin()), what.MoveLog.GetSize(), whose(what.MoveLog.GetRequest()))
+		how := map[bool]string{false: "and go on with its entries in the new log of", true: "which nobody has any more, and begin anew in the new log of"}[what.MoveLog.GetAnew()]
+		return fmt.Sprintf("end the log %s at size %d, %s %s", line(what.MoveLog.GetOldOrigin()), what.MoveLog.GetSize(), how, whose(what.MoveLog.GetRequest()))
 	case *registryv1.Act_Contest:
 		return fmt.Sprintf("stop the rotation %x", what.Contest.GetRotation())
 	case *registryv1.Act_RevokeKey:

@@ -194,8 +194,15 @@ type Info struct {
 	ReadOnly   string // why it takes no declarations; empty: it does
 	Publishers []ed25519.PublicKey
 	GRPC       string // host:port
+	// Earlier are the logs from which it goes on.
+	Earlier []receipt.Earlier
 	// Trusted says that the keys are those of a trust file, not the node's word.
 	Trusted bool
+}
+
+// originAt is for which log a statement at an index was made, by the node's word.
+func (i *Info) originAt(index uint64) string {
+	return (&receipt.Trust{Origin: i.Origin, Earlier: i.Earlier}).OriginAt(index)
 }
 
 // Limits of a node, in bytes or numbers, never above this program's own.
@@ -240,8 +247,9 @@ func (c *Client) learn(resp *ledgerv1.GetLogResponse) error {
 		if t.City != "" && t.City != info.City {
 			return fmt.Errorf("it is %s's, but the trust file says %s's", info.City, t.City)
 		}
-		k.publisher, k.log = t.Publisher, t.Log
+		k.publisher, k.log, k.originAt = t.Publisher, t.Log, t.OriginAt
 	} else {
+		k.originAt = info.originAt
 		for _, vkey := range info.VKeys {
 			v, err := checkpoint.ParseVerifier(vkey)
 			if err != nil {
@@ -269,6 +277,12 @@ func (c *Client) readInfo(resp *ledgerv1.GetLogResponse) (*Info, error) {
 	}
 	if len(info.VKeys) == 0 || len(info.VKeys) > checkpoint.MaxSignatures {
 		return nil, fmt.Errorf("it names %d log keys", len(info.VKeys))
+	}
+	for _, e := range resp.GetEarlier() {
+		if err := declaration.CheckOrigin(e.GetOrigin()); err != nil {
+			return nil, fmt.Errorf("it goes on from a log: %w", err)
+		}
+		info.Earlier = append(info.Earlier, receipt.Earlier{Origin: e.GetOrigin(), Size: e.GetSize()})
 	}
 	for _, key := range resp.GetPublishers() {
 		if len(key) != ed25519.PublicKeySize {

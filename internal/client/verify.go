@@ -13,9 +13,10 @@ import (
 // keys are what answers are checked against: a trust file's, or for want of one
 // the node's own.
 type keys struct {
-	origin string
-	city   string // empty: not known, not checked
-	log    []*checkpoint.Verifier
+	origin   string
+	originAt func(index uint64) string // for which log a statement was made
+	city     string                    // empty: not known, not checked
+	log      []*checkpoint.Verifier
 	// publisher is nil without a trust file: then a statement's signatures are
 	// not checked, because nobody has said whose they must be.
 	publisher func(id declaration.KeyID, index uint64) (ed25519.PublicKey, bool)
@@ -33,7 +34,7 @@ func (k *keys) head(note []byte) (Head, error) {
 }
 
 // leaf verifies that an entry stands at index in the tree of head, and that it is a
-// statement of this log.
+// statement of this log, or of one from which this log goes on.
 func (k *keys) leaf(entry []byte, index uint64, path [][]byte, head Head) (*Leaf, error) {
 	hashes, err := parseHashes(path)
 	if err != nil {
@@ -47,7 +48,7 @@ func (k *keys) leaf(entry []byte, index uint64, path [][]byte, head Head) (*Leaf
 	if err != nil {
 		return nil, err
 	}
-	if err := signed.Statement.CheckPlace(k.origin, k.city); err != nil {
+	if err := signed.Statement.CheckPlace(k.originAt(index), k.city); err != nil {
 		return nil, err
 	}
 	if k.publisher != nil {

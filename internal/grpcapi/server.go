@@ -26,6 +26,8 @@ type Member struct {
 	Ledger *ledger.Ledger
 	// Publishers returns the raw keys that may publish now.
 	Publishers func() []ed25519.PublicKey
+	// Earlier returns the logs from which the member's log goes on, oldest first.
+	Earlier func() []*ledgerv1.EarlierLog
 }
 
 // Options say what a server tells of itself besides its ledgers. Version, Public
@@ -120,6 +122,7 @@ func (s *Server) GetLog(ctx context.Context, _ *ledgerv1.GetLogRequest) (*ledger
 	for _, key := range m.Publishers() {
 		resp.Publishers = append(resp.Publishers, key)
 	}
+	resp.Earlier = m.Earlier()
 	return resp, nil
 }
 

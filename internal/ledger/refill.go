@@ -23,7 +23,7 @@ type Loss int32
 // The losses.
 const (
 	NotLost Loss = iota
-	// LostData: the state knows a larger signed head than the data reach.
+	// LostData: the state knows a larger signed head than the data reach, or the log must begin with more than they hold.
 	LostData
 	// LostState: nobody here knows which head was signed last.
 	LostState
@@ -34,6 +34,14 @@ const (
 func (l *Ledger) Lost() (Loss, checkpoint.Checkpoint) {
 	last, _, _ := l.signer.Last()
 	return Loss(l.lost.Load()), last
+}
+
+// MustBegin says which head the log has to hold, because it goes on from another log with the same entries. While the data end
+// below it, the log is one of which something is lost.
+func (l *Ledger) MustBegin(head checkpoint.Checkpoint) {
+	if size, _ := l.log.Head(); size < head.Size && l.lost.CompareAndSwap(int32(NotLost), int32(LostData)) {
+		l.SayRecovering(fmt.Sprintf("it goes on from another log, whose %d entries are not here yet", head.Size))
+	}
 }
 
 // SayRecovering replaces the words for an operator why the log only reads.

@@ -44,6 +44,7 @@ type alliance struct {
 
 	published chan struct{} // a word that there is a new head
 	anchored  atomic.Int64  // Unix second of the last anchor of this process
+	begun     atomic.Bool   // the log begins as it must
 	rounds    rounds
 	beats     heartbeats
 }
@@ -114,7 +115,7 @@ func (a *alliance) registries() []root.Registry {
 
 // joinLog gives the alliance the member's log, which may be the registry itself.
 func (a *alliance) joinLog(ctx context.Context) error {
-	if a.registries()[0].Origin != a.member.origin {
+	if !a.isRegistry() {
 		return nil
 	}
 	log := ownLog{a.member.ledger}
@@ -299,7 +300,10 @@ func (m *member) takesNothing() string {
 	if why := m.damages.Reason(); why != "" || m.alliance == nil {
 		return why
 	}
-	return m.alliance.ended()
+	if why := m.alliance.ended(); why != "" {
+		return why
+	}
+	return m.alliance.awaits()
 }
 
 // publisher says whose signature counts at an index: as the roster says, once the city is in it.

@@ -75,7 +75,7 @@ func (a *alliance) sayNotFinal(err error) {
 func (a *alliance) step(ctx context.Context) error {
 	log := a.member.ledger
 	p := log.Published()
-	if p == nil || a.member.lost() {
+	if p == nil || a.member.lost() || a.awaits() != "" {
 		return errNothingToShow
 	}
 	r := a.follower.Roster()

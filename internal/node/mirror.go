@@ -128,9 +128,12 @@ func (c *copies) own() (out []*client.LogReader) {
 	if m == nil {
 		return nil
 	}
-	for _, other := range r.Mirrors(m) {
-		if src, err := c.alliance.places.reader(copyAt(other, m)); err == nil {
-			out = append(out, src)
+	logs := append(m.Before(m.Log().Origin), m.Log())
+	for _, log := range slices.Backward(logs) { // a log from which this one goes on has its first entries
+		for _, other := range r.Mirrors(m) {
+			if src, err := c.alliance.places.reader(client.MirrorURL(other.Entry.GetHttp(), log.Origin)); err == nil {
+				out = append(out, src)
+			}
 		}
 	}
 	return out

@@ -24,15 +24,27 @@ func (m *member) lost() bool {
 	return loss != ledger.NotLost
 }
 
-// recover brings the member's log back where some of it is lost.
+// recover brings the member's log back where some of it is lost, and fills one that goes on from another with that one's entries.
 func (a *alliance) recover(ctx context.Context) {
 	m := a.member
-	err := recovery.Run(ctx, recovery.Options{
-		Ledger: m.ledger, Electorate: a.electorate, Copies: m.logs.ownLog, Scratch: m.cfg.Data + ".refill", Retry: a.poll, Logger: a.logger,
-		Ask: func(ctx context.Context, id string) ([]byte, error) { return m.gossip.Head(ctx, id, m.origin) },
-	})
-	if err != nil && ctx.Err() == nil {
-		a.logger.Error("bringing the log back", slog.Any("err", err))
+	tick := time.NewTicker(a.poll)
+	defer tick.Stop()
+	for {
+		if begin := a.beginning(); begin != nil {
+			m.ledger.MustBegin(*begin)
+		}
+		err := recovery.Run(ctx, recovery.Options{
+			Ledger: m.ledger, Electorate: a.electorate, Begin: a.beginning, Copies: m.logs.ownLog, Scratch: m.cfg.Data + ".refill", Retry: a.poll, Logger: a.logger,
+			Ask: func(ctx context.Context, id string) ([]byte, error) { return m.gossip.Head(ctx, id, m.origin) },
+		})
+		if err != nil && ctx.Err() == nil {
+			a.logger.Error("bringing the log back", slog.Any("err", err))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
 	}
 }
 

@@ -45,7 +45,7 @@ func (n *node) newAPI(listening string) *api {
 	}
 	var members []grpcapi.Member
 	for _, m := range n.members {
-		members = append(members, grpcapi.Member{Ledger: m.ledger, Publishers: m.publishers})
+		members = append(members, grpcapi.Member{Ledger: m.ledger, Publishers: m.publishers, Earlier: m.earlier})
 	}
 	service := grpcapi.New(members, grpcapi.Options{
 		Version: n.opts.Version, Public: public, Observe: n.observePublication, Gate: n.gate, Logger: n.opts.Logger,

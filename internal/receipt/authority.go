@@ -80,6 +80,9 @@ func newTrust(s *roster.Standing, origin string, keys []*checkpoint.Verifier) *T
 		}
 		t.Publishers = append(t.Publishers, publisher)
 	}
+	for _, l := range s.Before(origin) {
+		t.Earlier = append(t.Earlier, Earlier{l.Origin, l.End.Size})
+	}
 	return t
 }
 

@@ -18,6 +18,7 @@ const (
 	MaxTrust      = 1 << 20 // bytes
 	maxLogKeys    = 8
 	maxPublishers = 5000
+	maxEarlier    = 64
 )
 
 // Trust is what a verifier believes beforehand about one log: its keys, and the
@@ -32,6 +33,25 @@ type Trust struct {
 	Log []*checkpoint.Verifier
 	// Publishers may be none. No key is listed twice, nor is one of the log's.
 	Publishers []Publisher
+	// Earlier are the logs of which this one holds the first entries and goes on behind them, oldest first: of a city that
+	// lost its log's keys, or whose log forked.
+	Earlier []Earlier
+}
+
+// Earlier is a log whose entries below Size are those of the log that goes on from it.
+type Earlier struct {
+	Origin string
+	Size   uint64
+}
+
+// OriginAt names the log for which a statement at an index was made.
+func (t *Trust) OriginAt(index uint64) string {
+	for _, e := range t.Earlier {
+		if index < e.Size {
+			return e.Origin
+		}
+	}
+	return t.Origin
 }
 
 // Publisher is a key that may sign the leaves from FromSize on, up to and without
@@ -120,6 +140,23 @@ func (t *Trust) check() error {
 		}
 		seen[string(p.Key)] = true
 	}
+	return t.checkEarlier()
+}
+
+func (t *Trust) checkEarlier() error {
+	if len(t.Earlier) > maxEarlier {
+		return fmt.Errorf("more than %d earlier logs", maxEarlier)
+	}
+	seen, last := map[string]bool{t.Origin: true}, uint64(0)
+	for i, e := range t.Earlier {
+		if err := declaration.CheckOrigin(e.Origin); err != nil {
+			return fmt.Errorf("earlier[%d]: %w", i, err)
+		}
+		if seen[e.Origin] || e.Size < last || e.Size > proof.MaxSize {
+			return fmt.Errorf("earlier[%d]: want logs that ended one after another, each once, and none like this one", i)
+		}
+		seen[e.Origin], last = true, e.Size
+	}
 	return nil
 }
 
@@ -163,7 +200,18 @@ func (t *Trust) Format() ([]byte, error) {
 	if len(t.Publishers) > 0 {
 		b = append(b, "\n  "...)
 	}
-	b = append(b, "]\n}\n"...)
+	b = append(b, ']')
+	for i, e := range t.Earlier {
+		if i == 0 {
+			b = append(b, ",\n  \"earlier\": ["...)
+		}
+		b = canonical.AppendString(append(append(b, listSeparator(i)...), `{"origin": `...), e.Origin)
+		b = append(strconv.AppendUint(append(b, `, "size": `...), e.Size, 10), '}')
+		if i == len(t.Earlier)-1 {
+			b = append(b, "\n  ]"...)
+		}
+	}
+	b = append(b, "\n}\n"...)
 	if len(b) > MaxTrust {
 		return nil, fmt.Errorf("formatting trust: %d bytes, more than %d", len(b), MaxTrust)
 	}

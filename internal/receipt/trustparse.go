@@ -37,7 +37,7 @@ func parseTrust(b []byte) (*Trust, error) {
 	}
 	t := &Trust{}
 	d := json.NewDecoder(bytes.NewReader(b))
-	err := object(d, []string{"version", "origin", "log_vkeys", "publishers"}, []string{"city"}, func(key string) error {
+	err := object(d, []string{"version", "origin", "log_vkeys", "publishers"}, []string{"city", "earlier"}, func(key string) error {
 		switch key {
 		case "version":
 			return readVersion(d)
@@ -56,6 +56,12 @@ func parseTrust(b []byte) (*Trust, error) {
 				}
 				v, err := checkpoint.ParseVerifier(vkey)
 				t.Log = append(t.Log, v)
+				return err
+			})
+		case "earlier":
+			return list(d, maxEarlier, func() error {
+				e, err := parseEarlier(d)
+				t.Earlier = append(t.Earlier, e)
 				return err
 			})
 		default:
@@ -98,6 +104,24 @@ func parsePublisher(d *json.Decoder) (Publisher, error) {
 		return err
 	})
 	return p, err
+}
+
+func parseEarlier(d *json.Decoder) (Earlier, error) {
+	var e Earlier
+	err := object(d, []string{"origin", "size"}, nil, func(key string) (err error) {
+		if key == "origin" {
+			return readString(d, &e.Origin)
+		}
+		n, err := readSize(d)
+		if err == nil && n == nil {
+			err = errors.New("want a number")
+		}
+		if err == nil {
+			e.Size = *n
+		}
+		return err
+	})
+	return e, err
 }
 
 func readVersion(d *json.Decoder) error {

@@ -187,16 +187,22 @@ func (p *Publisher) rangeText() string {
 }
 
 func (v *Verdict) place(t *Trust) error {
-	if err := v.Statement.CheckPlace(t.Origin, ""); err != nil {
+	origin := t.OriginAt(v.Index)
+	if err := v.Statement.CheckPlace(origin, ""); err != nil {
 		return &FalseError{ClaimPlace, err}
 	}
-	v.tell(ClaimPlace, "the bytes that were signed", "the statement was made for this log")
+	if origin == t.Origin {
+		v.tell(ClaimPlace, "the bytes that were signed", "the statement was made for this log")
+	} else {
+		v.tell(ClaimPlace, "the bytes that were signed, and the trust file: this log goes on from that one",
+			"the statement was made for %s, whose entries this log begins with", origin)
+	}
 	if t.City == "" {
 		v.untold(ClaimCity, "the statement speaks for %s; whether the log is that city's could not be told, for the trust file names no city",
 			v.Statement.City)
 		return nil
 	}
-	if err := v.Statement.CheckPlace(t.Origin, t.City); err != nil {
+	if err := v.Statement.CheckPlace(origin, t.City); err != nil {
 		return &FalseError{ClaimCity, err}
 	}
 	v.tell(ClaimCity, "the trust file: the log is that city's", "the statement speaks for %s", v.Statement.City)

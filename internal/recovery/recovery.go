@@ -28,6 +28,8 @@ type Options struct {
 	// Electorate is who is asked; it is asked for anew before each try, and fails while that is not known.
 	Electorate func() (*Electorate, error)
 	Ask        AskFunc
+	// Begin is the head that the log must hold at least, of a log that goes on from another; nil: none. Default: none.
+	Begin func() *checkpoint.Checkpoint
 	// Copies says where others keep the log, and how what they give is judged.
 	Copies func() mirror.Log
 	// Scratch is a directory for the copy from which the log is refilled. It is removed when the log is back.
@@ -42,6 +44,9 @@ type Options struct {
 func (o *Options) setDefaults() {
 	if o.Retry == 0 {
 		o.Retry = defaultRetry
+	}
+	if o.Begin == nil {
+		o.Begin = func() *checkpoint.Checkpoint { return nil }
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -121,8 +126,17 @@ func (r *run) refill(ctx context.Context, head checkpoint.Checkpoint) (err error
 	return err
 }
 
-// newest is the head up to which the log must be brought back. The state's own word is enough where it is there.
+// newest is the head up to which the log must be brought back.
 func (r *run) newest(ctx context.Context, loss ledger.Loss) (checkpoint.Checkpoint, error) {
+	head, err := r.signed(ctx, loss)
+	if begin := r.Begin(); err == nil && begin != nil && begin.Size > head.Size {
+		return *begin, nil
+	}
+	return head, err
+}
+
+// signed is the newest head of the log that was signed. The state's own word is enough where it is there.
+func (r *run) signed(ctx context.Context, loss ledger.Loss) (checkpoint.Checkpoint, error) {
 	_, last := r.Ledger.Lost()
 	if loss == ledger.LostData {
 		return last, nil

@@ -438,20 +438,114 @@ func TestT35SuspendedForAWitnessThatWentBack(t *testing.T) {
 	}
 }
 
+// moveTo is a MOVE_LOG of busan's log at size 70, to one whose head is of a size.
+func (w *world) moveTo(moved *alliancetest.City, size uint64, edit func(*registryv1.Member)) *registryv1.MoveLog {
+	c := w.city("kr-busan")
+	root, empty := rootOf("kr-busan", 70), logproof.EmptyRoot()
+	if size > 0 {
+		empty = rootOf("kr-busan2", size)
+	}
+	req := c.Change(w.t, w.registry(), w.r.Member("kr-busan").Member, func(m *registryv1.Member) {
+		m.Origin = &moved.Origin
+		m.LogVkeys, m.WitnessVkey, m.MirrorVkey = moved.Entry.LogVkeys, moved.Entry.WitnessVkey, moved.Entry.MirrorVkey
+		edit(m)
+	}, moved.Note(w.t, size, empty, w.now), append(c.Keys("recovery"), moved.Keys("log", "witness", "mirror")...)...)
+	return &registryv1.MoveLog{OldOrigin: &c.Origin, Size: proto.Uint64(70), Root: root[:], Request: req.Envelope.Format()}
+}
+
 func TestMoveLogAfterLostKeys(t *testing.T) {
 	w := founded(t)
 	c := w.city("kr-busan")
 	moved := alliancetest.NewCity(t, "kr-busan2") // brings new keys for the log
-	old := w.r.Member("kr-busan").Member
-	req := c.Change(t, w.registry(), old, func(m *registryv1.Member) {
-		m.Origin = &moved.Origin
-		m.LogVkeys, m.WitnessVkey, m.MirrorVkey = moved.Entry.LogVkeys, moved.Entry.WitnessVkey, moved.Entry.MirrorVkey
-	}, moved.Note(t, 0, logproof.EmptyRoot(), w.now), append(c.Keys("recovery"), moved.Keys("log", "witness", "mirror")...)...)
-	root := rootOf("kr-busan", 70)
-	w.do(&registryv1.MoveLog{OldOrigin: &c.Origin, Size: proto.Uint64(70), Root: root[:], Request: req.Envelope.Format()}, byRoot...)
+	first, second := alliancetest.Public("kr-busan officer-1"), alliancetest.Public("kr-busan officer-2")
+	stays := func(m *registryv1.Member) { m.Publishers = m.Publishers[:1] }
+	before := w.r.Clone()
+	w.void("to a log that has entries already", w.moveTo(moved, 3, stays), byRoot...)
+	w.do(w.moveTo(moved, 0, stays), byRoot...)
+
+	m, end := w.r.Member("kr-busan"), roster.Pin{Size: 70, Root: rootOf("kr-busan", 70)}
+	if len(m.Logs) != 2 || m.Log().Origin != moved.Origin || !m.Log().GoesOn || m.Logs[0].End == nil || *m.Logs[0].End != end || w.r.ByOrigin(c.Origin) != m {
+		t.Fatalf("logs = %+v", m.Logs)
+	}
+	if b := m.Begin(); b == nil || b.Origin != moved.Origin || b.Size != end.Size || b.Root != end.Root {
+		t.Errorf("the new log begins with %+v, want %+v", b, end)
+	}
+	if pin, _ := w.r.Epoch().Pin(moved.Origin); pin != end {
+		t.Errorf("witnesses of the new log begin at %+v, want %+v", pin, end)
+	}
+	if _, ok := before.Epoch().Pin(moved.Origin); ok {
+		t.Error("an act changed the epoch of a roster that was cloned before")
+	}
+	if b := m.Before(moved.Origin); len(b) != 1 || b[0].Origin != c.Origin || len(m.Before(c.Origin)) != 0 {
+		t.Errorf("before the new log were %v", b)
+	}
+	for _, tc := range []struct {
+		key   []byte
+		index uint64
+		want  bool
+	}{{first, 0, true}, {first, 69, true}, {first, 70, true}, {second, 69, true}, {second, 70, false}} {
+		if m.MayPublish(tc.key, tc.index) != tc.want {
+			t.Errorf("officer %x may publish at index %d: %v", tc.key[:4], tc.index, !tc.want)
+		}
+	}
+	for size, want := range map[uint64]bool{69: false, 70: true, 71: true} {
+		if _, err := w.r.LogKeys(moved.Origin, size); (err == nil) != want {
+			t.Errorf("keys of the new log at size %d: %v", size, err)
+		}
+	}
+	for size, want := range map[uint64]bool{70: true, 71: false} {
+		if _, err := w.r.LogKeys(c.Origin, size); (err == nil) != want {
+			t.Errorf("keys of the old log at size %d: %v", size, err)
+		}
+	}
+	// The anchors that came along are still by the keys and committee of their time.
+	seats := w.all(w.r.Committee("kr-busan"))
+	if got, err := w.r.Heartbeat(m, nil, 50, c.Note(t, 50, rootOf("kr-busan", 50), w.now, seats...)); err != nil || got.Size != 50 {
+		t.Errorf("an anchor from before the move: %+v, %v", got, err)
+	}
+	if _, err := w.r.Heartbeat(m, nil, 71, c.Note(t, 71, rootOf("kr-busan", 71), w.now, seats...)); err == nil {
+		t.Error("an anchor of the old log above its end counts")
+	}
+	if got, err := w.r.Heartbeat(m, nil, 71, moved.Note(t, 71, rootOf("kr-busan", 71), w.now, seats...)); err != nil || got.Size != 71 {
+		t.Errorf("an anchor of the new log: %+v, %v", got, err)
+	}
+}
+
+// Where nobody has the entries any more, the new log begins anew, with the officers of its request alone.
+func TestMoveLogAnew(t *testing.T) {
+	w := founded(t)
+	c := w.city("kr-busan")
+	moved := alliancetest.NewCity(t, "kr-busan2")
+	move := w.moveTo(moved, 0, func(*registryv1.Member) {})
+	move.Anew = new(true)
+	w.do(move, byRoot...)
 	m := w.r.Member("kr-busan")
-	if m.Log().Origin != moved.Origin || len(m.Logs) != 2 || m.Logs[0].End == nil || m.Logs[0].End.Size != 70 || w.r.ByOrigin(c.Origin) != m {
+	if m.Log().GoesOn || m.Begin() != nil || len(m.Before(moved.Origin)) != 0 || m.Logs[0].End.Size != 70 {
 		t.Errorf("logs = %+v", m.Logs)
+	}
+	if _, err := w.r.LogKeys(moved.Origin, 0); err != nil || !m.MayPublish(alliancetest.Public("kr-busan officer-1"), 0) {
+		t.Errorf("the new log does not begin at 0: %v", err)
+	}
+	if _, err := w.r.Heartbeat(m, nil, 50, c.Note(t, 50, rootOf("kr-busan", 50), w.now, w.all(w.r.Committee("kr-busan"))...)); err == nil {
+		t.Error("an anchor of the old log counts in one that holds none of its entries")
+	}
+}
+
+// A log that was frozen ends there, and the new one goes on from nowhere else. The epochs after know where both stand.
+func TestMoveLogThatWasFrozen(t *testing.T) {
+	w := founded(t)
+	c := w.city("kr-busan")
+	moved := alliancetest.NewCity(t, "kr-busan2")
+	w.do(&registryv1.FreezeLog{Member: &c.ID, FinalNote: w.finalNote("kr-busan", 60)}, byAct...)
+	same := func(*registryv1.Member) {}
+	w.void("from above its end", w.moveTo(moved, 0, same), byRoot...)
+	move, root := w.moveTo(moved, 0, same), rootOf("kr-busan", 60)
+	move.Size, move.Root = proto.Uint64(60), root[:]
+	w.do(move, byRoot...)
+	end := roster.Pin{Size: 60, Root: root}
+	w.epoch(time.Hour, map[string]roster.Pin{moved.Origin: end})
+	if pin, _ := w.r.Epoch().Pin(moved.Origin); pin != end {
+		t.Errorf("after an EPOCH witnesses of the new log begin at %+v, want %+v", pin, end)
 	}
 }
 
@@ -461,20 +555,14 @@ func TestT13MoveLogBringsNoRetiredOfficerBack(t *testing.T) {
 	c := w.city("kr-busan")
 	w.do(&registryv1.RevokeKey{Member: &c.ID, Key: alliancetest.Public("kr-busan officer-2"), FinalNote: w.finalNote("kr-busan", 60)}, c.Keys("officer-1")...)
 	moved := alliancetest.NewCity(t, "kr-busan2")
-	request := func(edit func(*registryv1.Member)) []byte {
-		return c.Change(t, w.registry(), w.r.Member("kr-busan").Member, func(m *registryv1.Member) {
-			m.Origin = &moved.Origin
-			m.LogVkeys, m.WitnessVkey, m.MirrorVkey = moved.Entry.LogVkeys, moved.Entry.WitnessVkey, moved.Entry.MirrorVkey
-			edit(m)
-		}, moved.Note(t, 0, logproof.EmptyRoot(), w.now), append(c.Keys("recovery"), moved.Keys("log", "witness", "mirror")...)...).Envelope.Format()
-	}
-	root := rootOf("kr-busan", 70)
-	move := &registryv1.MoveLog{OldOrigin: &c.Origin, Size: proto.Uint64(70), Root: root[:], Request: request(func(*registryv1.Member) {})}
-	w.void("with the officer who was retired", move, byRoot...)
-	move.Request = request(func(m *registryv1.Member) { m.Publishers = m.Publishers[:1] })
-	w.do(move, byRoot...)
-	if w.r.Member("kr-busan").MayPublish(alliancetest.Public("kr-busan officer-2"), 0) {
+	w.void("with the officer who was retired", w.moveTo(moved, 0, func(*registryv1.Member) {}), byRoot...)
+	w.do(w.moveTo(moved, 0, func(m *registryv1.Member) { m.Publishers = m.Publishers[:1] }), byRoot...)
+	m, officer := w.r.Member("kr-busan"), alliancetest.Public("kr-busan officer-2")
+	if m.MayPublish(officer, 60) || m.MayPublish(officer, 70) {
 		t.Error("a retired officer publishes in the new log")
+	}
+	if !m.MayPublish(officer, 59) {
+		t.Error("what the officer signed before counts no more")
 	}
 }
 

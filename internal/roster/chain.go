@@ -89,8 +89,12 @@ func (r *Roster) Authority(m *Member, note []byte) (*registryv1.Authority, error
 	if e.Number != r.epoch.Number || r.AwaitsHandOver() {
 		return nil, fmt.Errorf("%w: no anchor of the registry has proven epoch %d yet", ErrNotFinal, r.epoch.Number)
 	}
+	standing := e.lines.Standing(m.ID())
+	if s, err := ParseStanding(standing.GetText()); err != nil || !slices.ContainsFunc(s.Logs, func(l *Log) bool { return l.Origin == by.Head.Origin }) {
+		return nil, fmt.Errorf("the log %s is not in the lines of epoch %d, and will be in the next one's", by.Head.Origin, e.Number)
+	}
 	a.Roots, a.Links = r.chain.roots, r.chain.links
-	a.Lines = append(a.Lines, e.lines.Standing(m.ID()))
+	a.Lines = append(a.Lines, standing)
 	for _, id := range slices.Compact(slices.Sorted(slices.Values(slices.Concat(by.Witnesses, by.Mirrors)))) {
 		a.Lines = append(a.Lines, e.lines.Voice(id))
 	}

@@ -2,8 +2,10 @@ package roster
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -262,11 +264,6 @@ func (r *Roster) move(a *registryv1.MoveLog, s signers) error {
 	if err := unchanged(m.Member, req.Member, "id", "kind", "country"); err != nil {
 		return err
 	}
-	for _, p := range req.Member.Entry.GetPublishers() {
-		if m.revoked(p.GetKey()) {
-			return fmt.Errorf("the publisher %s was revoked", p.GetLabel())
-		}
-	}
 	if err := r.checkNewKeys(req.Member, m.Member); err != nil {
 		return err
 	}
@@ -276,20 +273,41 @@ func (r *Roster) move(a *registryv1.MoveLog, s signers) error {
 		}
 	}
 	end := Pin{a.GetSize(), proof.Hash(a.GetRoot())}
+	if frozen := m.Log().End; frozen != nil && *frozen != end {
+		return fmt.Errorf("the log ended at size %d with the root %s", frozen.Size, frozen.Root)
+	}
 	if pin, ok := r.epoch.Pin(m.Log().Origin); ok && (end.Size < pin.Size || end.Size == pin.Size && end.Root != pin.Root) {
 		return fmt.Errorf("size %d is below the pin, %d, or has another root", end.Size, pin.Size)
 	}
-	m.Log().End = &end
-	m.turning = nil
-	m.Logs = append(m.Logs, &Log{Origin: req.Member.Origin(), Keys: []KeyRange{{Keys: req.Member.Log}}})
-	r.origins[req.Member.Origin()] = m.ID()
-	r.rotations = dropRotations(r.rotations, m)
-	m.Member = req.Member
-	m.cosigned = append(m.cosigned, m.Witness, m.Mirror)
-	m.publishers = map[string]*publisher{}
-	m.addPublishers(0)
-	r.claimKeys(m.Member)
+	if head, err := checkpoint.Unverified(req.Checkpoint); err != nil || head.Size > 0 {
+		return errors.New("the new log has entries already, and none of them would count")
+	}
+	r.goesOnIn(m, req.Member, end, a.GetAnew())
 	return nil
+}
+
+// goesOnIn ends a member's log and begins its next one: with the same entries, whose publishers stay those of their indices, or
+// anew. Its witnesses begin where the old log ended, as at a pin.
+func (r *Roster) goesOnIn(m *Member, next *act.Member, end Pin, anew bool) {
+	m.Log().End, m.turning = &end, nil
+	log := &Log{Origin: next.Origin(), Keys: []KeyRange{{Keys: next.Log}}, GoesOn: !anew}
+	from := uint64(0)
+	if log.GoesOn {
+		from = end.Size
+		log.Keys[0].From = from
+		r.epoch.pins = maps.Clone(r.epoch.pins) // clones of the roster share them
+		r.epoch.pins[sha256.Sum256([]byte(log.Origin))] = end
+		m.endPublishers(next, from)
+	} else {
+		m.publishers = map[string]*publisher{}
+	}
+	m.Logs = append(m.Logs, log)
+	m.Member = next
+	m.addPublishers(from)
+	m.cosigned = append(m.cosigned, m.Witness, m.Mirror)
+	r.origins[log.Origin] = m.ID()
+	r.rotations = dropRotations(r.rotations, m)
+	r.claimKeys(m.Member)
 }
 
 // suspend takes a member's voice: the act keys may with evidence, the root keys without. Who suspended may reinstate.

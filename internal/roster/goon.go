@@ -49,7 +49,7 @@ func (r *Roster) goOn(next *root.Root) error {
 		return err
 	}
 	owner.Log().End = &from
-	owner.Logs = append(owner.Logs, &Log{Origin: registry.Origin, Keys: []KeyRange{{Keys: m.Log}}})
+	owner.Logs = append(owner.Logs, &Log{Origin: registry.Origin, Keys: []KeyRange{{Keys: m.Log}}, GoesOn: true})
 	owner.Member = m
 	r.origins[registry.Origin] = m.ID()
 	r.rotations = dropRotations(r.rotations, owner)

@@ -154,29 +154,6 @@ func TestT31RegistryIsNotFrozenOrMoved(t *testing.T) {
 	w.anchor(time.Hour)
 }
 
-// TestT13RevokedPublisherDoesNotMoveAlong: a new log begins without what was said of the old one's publishers, so whoever was
-// revoked must not be in the entry that comes with it.
-func TestT13RevokedPublisherDoesNotMoveAlong(t *testing.T) {
-	w := founded(t)
-	c := w.city("kr-busan")
-	officer := alliancetest.Public("kr-busan officer-2")
-	w.do(&registryv1.RevokeKey{Member: &c.ID, Key: officer, FinalNote: w.finalNote("kr-busan", 60)}, c.Keys("officer-1")...)
-	moved := c.Renew(t, "busan.example/log-2", map[string]string{"log": "busan's second log"})
-	root := rootOf("kr-busan", 60)
-	move := func(edit func(*registryv1.Member)) *registryv1.MoveLog {
-		req := c.Change(t, w.registry(), w.r.Member("kr-busan").Member, func(m *registryv1.Member) {
-			m.Origin, m.LogVkeys = &moved.Origin, moved.Entry.LogVkeys
-			edit(m)
-		}, moved.Note(t, 0, logproof.EmptyRoot(), w.now), append(c.Keys("recovery"), moved.Keys("log")...)...)
-		return &registryv1.MoveLog{OldOrigin: &c.Origin, Size: proto.Uint64(60), Root: root[:], Request: req.Envelope.Format()}
-	}
-	w.void("with who was revoked", move(func(*registryv1.Member) {}), byRoot...)
-	w.do(move(func(m *registryv1.Member) { m.Publishers = m.Publishers[:1] }), byRoot...)
-	if w.r.Member("kr-busan").MayPublish(officer, 0) {
-		t.Error("a key that was revoked may publish in the new log")
-	}
-}
-
 // TestT31ReplacedWitnessKeyIsRevoked: a key that was replaced goes on to count until the next EPOCH, so if it was stolen it must
 // still be possible to end it.
 func TestT31ReplacedWitnessKeyIsRevoked(t *testing.T) {

@@ -21,11 +21,17 @@ func (r *Roster) Heartbeat(m *Member, past []Epoch, index uint64, note []byte) (
 	if err != nil {
 		return out, err
 	}
-	if head.Origin != m.Log().Origin {
-		return out, fmt.Errorf("it is of %s, the log of %s is %s", head.Origin, m.ID(), m.Log().Origin)
+	in := m.Log()
+	for _, l := range m.Before(in.Origin) { // it may have come with the entries of a log from which this one goes on
+		if l.Origin == head.Origin {
+			in = l
+		}
+	}
+	if head.Origin != in.Origin {
+		return out, fmt.Errorf("it is of %s, the log of %s is %s", head.Origin, m.ID(), in.Origin)
 	}
 	out.Size = head.Size
-	keys, err := m.Log().keysAt(head.Size)
+	keys, err := in.keysAt(head.Size)
 	if err != nil {
 		return out, err
 	}
@@ -34,7 +40,7 @@ func (r *Roster) Heartbeat(m *Member, past []Epoch, index uint64, note []byte) (
 		return out, err
 	}
 	var errs []error
-	for _, e := range r.epochsAt(m, past, head.Size) {
+	for _, e := range r.epochsAt(m, in.Origin, past, head.Size) {
 		out.Unwitnessed = len(e.committees[m.ID()]) == 0
 		if out.Unwitnessed {
 			out.Time, err = ownTime(note, log)
@@ -55,16 +61,16 @@ func (r *Roster) Heartbeat(m *Member, past []Epoch, index uint64, note []byte) (
 	return out, errors.Join(errs...)
 }
 
-// epochsAt are the epochs whose committees may vouch for a head of a member's log. An epoch's own begins behind its pin; at
+// epochsAt are the epochs whose committees may vouch for a head of one of a member's logs. An epoch's own begins behind its pin; at
 // the pin both may, for new witnesses start from there, and old ones end there. A log that an epoch did not pin had nothing
 // final before: then heads are that epoch's, or are older than the log's first committee.
-func (r *Roster) epochsAt(m *Member, past []Epoch, size uint64) (out []Epoch) {
+func (r *Roster) epochsAt(m *Member, origin string, past []Epoch, size uint64) (out []Epoch) {
 	all := append(slices.Clip(past), r.epoch)
 	if n := len(past); r.epoch.Number > 0 && (n == 0 || past[n-1].Number < r.last.Number) {
 		all = append(slices.Clip(past), r.last, r.epoch)
 	}
 	for i, e := range slices.Backward(all) {
-		pin, pinned := e.Pin(m.Log().Origin)
+		pin, pinned := e.Pin(origin)
 		switch {
 		case e.Number > 0 && pinned && size < pin.Size:
 		case e.Number > 0 && pinned && size == pin.Size:

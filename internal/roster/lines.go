@@ -93,6 +93,9 @@ func (r *Roster) standing(m *Member, e Epoch) ([]byte, error) {
 		if log.End != nil {
 			span.EndSize, span.EndRoot = &log.End.Size, log.End.Root[:]
 		}
+		if log.GoesOn {
+			span.GoesOn = &log.GoesOn
+		}
 		s.Logs = append(s.Logs, span)
 	}
 	for _, p := range m.PublisherRanges() {
@@ -121,6 +124,9 @@ func ParseStanding(b []byte) (*Standing, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading the log %s in a line of the roster: %w", canonical.Quote(span.GetOrigin()), err)
 		}
+		if n := len(out.Logs); log.GoesOn && (n == 0 || out.Logs[n-1].End == nil) {
+			return nil, fmt.Errorf("reading the log %s in a line of the roster: no log before it has ended", canonical.Quote(span.GetOrigin()))
+		}
 		out.Logs = append(out.Logs, log)
 	}
 	for _, p := range s.GetPublishers() {
@@ -133,7 +139,7 @@ func ParseStanding(b []byte) (*Standing, error) {
 }
 
 func parseLog(span *registryv1.LogSpan) (*Log, error) {
-	log := &Log{Origin: span.GetOrigin()}
+	log := &Log{Origin: span.GetOrigin(), GoesOn: span.GetGoesOn()}
 	for _, k := range span.GetKeys() {
 		keys := KeyRange{From: k.GetFromSize(), To: k.GetToSize()}
 		if len(k.GetVkeys()) != len(keys.Keys) {
@@ -169,6 +175,9 @@ type Standing struct {
 func (r *Roster) Standing(m *Member) *Standing {
 	return &Standing{m.Member, r.Status(m), r.Committee(m.ID()), m.Logs, m.PublisherRanges()}
 }
+
+// Before are the logs of which an origin's holds the first entries, oldest first.
+func (s *Standing) Before(origin string) []*Log { return before(s.Logs, origin) }
 
 // LogKeys returns what must all sign a checkpoint of a size of one of the member's logs.
 func (s *Standing) LogKeys(origin string, size uint64) ([]*checkpoint.Verifier, error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	registryv1 "github.com/cityproof/cityproof/api/cityproof/registry/v1"
 	"github.com/cityproof/cityproof/internal/act"
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/proof"
@@ -33,6 +34,8 @@ type Log struct {
 	Keys []KeyRange
 	// End is where the log stops for ever, once it was frozen or moved.
 	End *Pin
+	// GoesOn is whether it holds the entries of the log before it, up to where that ended.
+	GoesOn bool
 }
 
 // KeyRange are the keys of a log for a range of sizes.
@@ -89,15 +92,26 @@ func (r *Roster) Status(m *Member) Status {
 // Log returns the log in use.
 func (m *Member) Log() *Log { return m.Logs[len(m.Logs)-1] }
 
-// OriginAt names the log in which the entry of that index was first written, of a registry that went on from another log with
-// the same entries: the first of its logs that did not end before.
-func (m *Member) OriginAt(index uint64) string {
-	for _, l := range m.Logs {
-		if l.End == nil || index < l.End.Size {
-			return l.Origin
-		}
+// Before are the logs of which an origin's holds the first entries, oldest first: of a member whose log goes on from others.
+func (m *Member) Before(origin string) []*Log { return before(m.Logs, origin) }
+
+func before(logs []*Log, origin string) []*Log {
+	last := slices.IndexFunc(logs, func(l *Log) bool { return l.Origin == origin })
+	first := last
+	for first > 0 && logs[first].GoesOn {
+		first--
 	}
-	return m.Log().Origin
+	return logs[max(first, 0):max(last, 0)]
+}
+
+// Begin is the head that the log in use holds of the log before it, with its own origin; nil where it begins by itself.
+func (m *Member) Begin() *checkpoint.Checkpoint {
+	logs := m.Before(m.Log().Origin)
+	if len(logs) == 0 {
+		return nil
+	}
+	end := logs[len(logs)-1].End
+	return &checkpoint.Checkpoint{Origin: m.Log().Origin, Size: end.Size, Root: end.Root}
 }
 
 // MayPublish reports whether a raw publisher key may sign leaf index of the member's log.
@@ -158,6 +172,16 @@ func (m *Member) addPublishers(from uint64) {
 	for _, p := range m.Entry.GetPublishers() {
 		if m.publishers[string(p.GetKey())] == nil {
 			m.publishers[string(p.GetKey())] = &publisher{label: p.GetLabel(), from: from}
+		}
+	}
+}
+
+// endPublishers ends at a size those who are not in the member's next entry.
+func (m *Member) endPublishers(next *act.Member, at uint64) {
+	for raw, p := range m.publishers {
+		stays := slices.ContainsFunc(next.Entry.GetPublishers(), func(q *registryv1.PublisherKey) bool { return string(q.GetKey()) == raw })
+		if !stays && p.to == 0 {
+			p.to = max(p.from, at)
 		}
 	}
 }

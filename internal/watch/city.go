@@ -86,9 +86,6 @@ func (c *city) look(ctx context.Context) {
 		return
 	}
 	opts := audit.Options{Trust: trust, City: c.id, Anchor: judge(st, m), Acts: c.isRegistry(st)}
-	if opts.Acts {
-		opts.OriginAt = m.OriginAt
-	}
 	first := c.live.Note() == nil
 	patience := c.w.opts.Patience
 	if first {

@@ -172,6 +172,9 @@ func actWords(m *registryv1.Act) string {
 		what = "the log of " + m.FreezeLog.GetMember() + " is frozen"
 	case *registryv1.Act_MoveLog:
 		what = of(m.MoveLog.GetRequest()) + " moves its log from " + m.MoveLog.GetOldOrigin()
+		if m.MoveLog.GetAnew() {
+			what += ", whose entries are lost, and begins anew"
+		}
 	case *registryv1.Act_Suspend:
 		what = m.Suspend.GetMember() + " is suspended for 90 days"
 		if len(m.Suspend.GetEvidence()) > 0 {

@@ -127,7 +127,9 @@ type GetLogResponse struct {
 	Publishers [][]byte `protobuf:"bytes,8,rep,name=publishers,proto3" json:"publishers,omitempty"`
 	// Host and port of this service over gRPC, for example
 	// "kanaalstad.example:8443"; empty when it is reached only through REST.
-	GrpcAddr      string `protobuf:"bytes,9,opt,name=grpc_addr,json=grpcAddr,proto3" json:"grpc_addr,omitempty"`
+	GrpcAddr string `protobuf:"bytes,9,opt,name=grpc_addr,json=grpcAddr,proto3" json:"grpc_addr,omitempty"`
+	// Logs of which this one holds the first entries and goes on behind them, oldest first.
+	Earlier       []*EarlierLog `protobuf:"bytes,10,rep,name=earlier,proto3" json:"earlier,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -225,6 +227,66 @@ func (x *GetLogResponse) GetGrpcAddr() string {
 	return ""
 }
 
+func (x *GetLogResponse) GetEarlier() []*EarlierLog {
+	if x != nil {
+		return x.Earlier
+	}
+	return nil
+}
+
+// EarlierLog is a log whose entries below size are those of the log that goes on from it.
+type EarlierLog struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Origin        string                 `protobuf:"bytes,1,opt,name=origin,proto3" json:"origin,omitempty"`
+	Size          uint64                 `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EarlierLog) Reset() {
+	*x = EarlierLog{}
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EarlierLog) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EarlierLog) ProtoMessage() {}
+
+func (x *EarlierLog) ProtoReflect() protoreflect.Message {
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EarlierLog.ProtoReflect.Descriptor instead.
+func (*EarlierLog) Descriptor() ([]byte, []int) {
+	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *EarlierLog) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
+func (x *EarlierLog) GetSize() uint64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
 // Limits of one node, so that a client can split its work.
 type Limits struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
@@ -240,7 +302,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[2]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -252,7 +314,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[2]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -265,7 +327,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{2}
+	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Limits) GetEntryBytes() uint32 {
@@ -323,7 +385,7 @@ type Submission struct {
 
 func (x *Submission) Reset() {
 	*x = Submission{}
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[3]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -335,7 +397,7 @@ func (x *Submission) String() string {
 func (*Submission) ProtoMessage() {}
 
 func (x *Submission) ProtoReflect() protoreflect.Message {
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[3]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -348,7 +410,7 @@ func (x *Submission) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Submission.ProtoReflect.Descriptor instead.
 func (*Submission) Descriptor() ([]byte, []int) {
-	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{3}
+	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Submission) GetEnvelope() []byte {
@@ -374,7 +436,7 @@ type PublishRequest struct {
 
 func (x *PublishRequest) Reset() {
 	*x = PublishRequest{}
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[4]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -386,7 +448,7 @@ func (x *PublishRequest) String() string {
 func (*PublishRequest) ProtoMessage() {}
 
 func (x *PublishRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[4]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -399,7 +461,7 @@ func (x *PublishRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishRequest.ProtoReflect.Descriptor instead.
 func (*PublishRequest) Descriptor() ([]byte, []int) {
-	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{4}
+	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *PublishRequest) GetSubmission() *Submission {
@@ -422,7 +484,7 @@ type PublishResponse struct {
 
 func (x *PublishResponse) Reset() {
 	*x = PublishResponse{}
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[5]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -434,7 +496,7 @@ func (x *PublishResponse) String() string {
 func (*PublishResponse) ProtoMessage() {}
 
 func (x *PublishResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[5]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -447,7 +509,7 @@ func (x *PublishResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishResponse.ProtoReflect.Descriptor instead.
 func (*PublishResponse) Descriptor() ([]byte, []int) {
-	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{5}
+	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *PublishResponse) GetReceipt() *Receipt {
@@ -480,7 +542,7 @@ type PublishBatchRequest struct {
 
 func (x *PublishBatchRequest) Reset() {
 	*x = PublishBatchRequest{}
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[6]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -492,7 +554,7 @@ func (x *PublishBatchRequest) String() string {
 func (*PublishBatchRequest) ProtoMessage() {}
 
 func (x *PublishBatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[6]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -505,7 +567,7 @@ func (x *PublishBatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishBatchRequest.ProtoReflect.Descriptor instead.
 func (*PublishBatchRequest) Descriptor() ([]byte, []int) {
-	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{6}
+	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *PublishBatchRequest) GetSubmission() *Submission {
@@ -529,7 +591,7 @@ type PublishBatchResponse struct {
 
 func (x *PublishBatchResponse) Reset() {
 	*x = PublishBatchResponse{}
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[7]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -541,7 +603,7 @@ func (x *PublishBatchResponse) String() string {
 func (*PublishBatchResponse) ProtoMessage() {}
 
 func (x *PublishBatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[7]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -554,7 +616,7 @@ func (x *PublishBatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishBatchResponse.ProtoReflect.Descriptor instead.
 func (*PublishBatchResponse) Descriptor() ([]byte, []int) {
-	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{7}
+	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *PublishBatchResponse) GetPlaced() []*Placed {
@@ -591,7 +653,7 @@ type Placed struct {
 
 func (x *Placed) Reset() {
 	*x = Placed{}
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[8]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -603,7 +665,7 @@ func (x *Placed) String() string {
 func (*Placed) ProtoMessage() {}
 
 func (x *Placed) ProtoReflect() protoreflect.Message {
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[8]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -616,7 +678,7 @@ func (x *Placed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Placed.ProtoReflect.Descriptor instead.
 func (*Placed) Descriptor() ([]byte, []int) {
-	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{8}
+	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Placed) GetIndex() uint64 {
@@ -655,7 +717,7 @@ type Receipt struct {
 
 func (x *Receipt) Reset() {
 	*x = Receipt{}
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[9]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -667,7 +729,7 @@ func (x *Receipt) String() string {
 func (*Receipt) ProtoMessage() {}
 
 func (x *Receipt) ProtoReflect() protoreflect.Message {
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[9]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -680,7 +742,7 @@ func (x *Receipt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Receipt.ProtoReflect.Descriptor instead.
 func (*Receipt) Descriptor() ([]byte, []int) {
-	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{9}
+	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Receipt) GetEnvelope() []byte {
@@ -740,7 +802,7 @@ type RuleResult struct {
 
 func (x *RuleResult) Reset() {
 	*x = RuleResult{}
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[10]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -752,7 +814,7 @@ func (x *RuleResult) String() string {
 func (*RuleResult) ProtoMessage() {}
 
 func (x *RuleResult) ProtoReflect() protoreflect.Message {
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[10]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -765,7 +827,7 @@ func (x *RuleResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuleResult.ProtoReflect.Descriptor instead.
 func (*RuleResult) Descriptor() ([]byte, []int) {
-	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{10}
+	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RuleResult) GetRule() string {
@@ -831,7 +893,7 @@ type RuleFailure struct {
 
 func (x *RuleFailure) Reset() {
 	*x = RuleFailure{}
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[11]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -843,7 +905,7 @@ func (x *RuleFailure) String() string {
 func (*RuleFailure) ProtoMessage() {}
 
 func (x *RuleFailure) ProtoReflect() protoreflect.Message {
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[11]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -856,7 +918,7 @@ func (x *RuleFailure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuleFailure.ProtoReflect.Descriptor instead.
 func (*RuleFailure) Descriptor() ([]byte, []int) {
-	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{11}
+	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *RuleFailure) GetResults() []*RuleResult {
@@ -890,7 +952,7 @@ type StaleSubject struct {
 
 func (x *StaleSubject) Reset() {
 	*x = StaleSubject{}
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[12]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -902,7 +964,7 @@ func (x *StaleSubject) String() string {
 func (*StaleSubject) ProtoMessage() {}
 
 func (x *StaleSubject) ProtoReflect() protoreflect.Message {
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[12]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -915,7 +977,7 @@ func (x *StaleSubject) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StaleSubject.ProtoReflect.Descriptor instead.
 func (*StaleSubject) Descriptor() ([]byte, []int) {
-	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{12}
+	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *StaleSubject) GetSubmission() uint32 {
@@ -963,7 +1025,7 @@ type NextSubjectRequest struct {
 
 func (x *NextSubjectRequest) Reset() {
 	*x = NextSubjectRequest{}
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[13]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -975,7 +1037,7 @@ func (x *NextSubjectRequest) String() string {
 func (*NextSubjectRequest) ProtoMessage() {}
 
 func (x *NextSubjectRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[13]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -988,7 +1050,7 @@ func (x *NextSubjectRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NextSubjectRequest.ProtoReflect.Descriptor instead.
 func (*NextSubjectRequest) Descriptor() ([]byte, []int) {
-	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{13}
+	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *NextSubjectRequest) GetKind() string {
@@ -1007,7 +1069,7 @@ type NextSubjectResponse struct {
 
 func (x *NextSubjectResponse) Reset() {
 	*x = NextSubjectResponse{}
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[14]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1019,7 +1081,7 @@ func (x *NextSubjectResponse) String() string {
 func (*NextSubjectResponse) ProtoMessage() {}
 
 func (x *NextSubjectResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[14]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1032,7 +1094,7 @@ func (x *NextSubjectResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NextSubjectResponse.ProtoReflect.Descriptor instead.
 func (*NextSubjectResponse) Descriptor() ([]byte, []int) {
-	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{14}
+	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *NextSubjectResponse) GetNumber() uint32 {
@@ -1055,7 +1117,7 @@ type UploadAttachmentRequest struct {
 
 func (x *UploadAttachmentRequest) Reset() {
 	*x = UploadAttachmentRequest{}
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[15]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1067,7 +1129,7 @@ func (x *UploadAttachmentRequest) String() string {
 func (*UploadAttachmentRequest) ProtoMessage() {}
 
 func (x *UploadAttachmentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[15]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1080,7 +1142,7 @@ func (x *UploadAttachmentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadAttachmentRequest.ProtoReflect.Descriptor instead.
 func (*UploadAttachmentRequest) Descriptor() ([]byte, []int) {
-	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{15}
+	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *UploadAttachmentRequest) GetPart() isUploadAttachmentRequest_Part {
@@ -1141,7 +1203,7 @@ type AttachmentHeader struct {
 
 func (x *AttachmentHeader) Reset() {
 	*x = AttachmentHeader{}
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[16]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1153,7 +1215,7 @@ func (x *AttachmentHeader) String() string {
 func (*AttachmentHeader) ProtoMessage() {}
 
 func (x *AttachmentHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[16]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1166,7 +1228,7 @@ func (x *AttachmentHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttachmentHeader.ProtoReflect.Descriptor instead.
 func (*AttachmentHeader) Descriptor() ([]byte, []int) {
-	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{16}
+	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *AttachmentHeader) GetSha256() []byte {
@@ -1215,7 +1277,7 @@ type UploadAttachmentResponse struct {
 
 func (x *UploadAttachmentResponse) Reset() {
 	*x = UploadAttachmentResponse{}
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[17]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1227,7 +1289,7 @@ func (x *UploadAttachmentResponse) String() string {
 func (*UploadAttachmentResponse) ProtoMessage() {}
 
 func (x *UploadAttachmentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[17]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1240,7 +1302,7 @@ func (x *UploadAttachmentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadAttachmentResponse.ProtoReflect.Descriptor instead.
 func (*UploadAttachmentResponse) Descriptor() ([]byte, []int) {
-	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{17}
+	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *UploadAttachmentResponse) GetSha256() []byte {
@@ -1272,7 +1334,7 @@ type ListDeclarationsRequest struct {
 
 func (x *ListDeclarationsRequest) Reset() {
 	*x = ListDeclarationsRequest{}
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[18]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1284,7 +1346,7 @@ func (x *ListDeclarationsRequest) String() string {
 func (*ListDeclarationsRequest) ProtoMessage() {}
 
 func (x *ListDeclarationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[18]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1297,7 +1359,7 @@ func (x *ListDeclarationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDeclarationsRequest.ProtoReflect.Descriptor instead.
 func (*ListDeclarationsRequest) Descriptor() ([]byte, []int) {
-	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{18}
+	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ListDeclarationsRequest) GetPageSize() uint32 {
@@ -1338,7 +1400,7 @@ type ListDeclarationsResponse struct {
 
 func (x *ListDeclarationsResponse) Reset() {
 	*x = ListDeclarationsResponse{}
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[19]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1350,7 +1412,7 @@ func (x *ListDeclarationsResponse) String() string {
 func (*ListDeclarationsResponse) ProtoMessage() {}
 
 func (x *ListDeclarationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[19]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1363,7 +1425,7 @@ func (x *ListDeclarationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDeclarationsResponse.ProtoReflect.Descriptor instead.
 func (*ListDeclarationsResponse) Descriptor() ([]byte, []int) {
-	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{19}
+	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListDeclarationsResponse) GetDeclarations() []*Declaration {
@@ -1400,7 +1462,7 @@ type Declaration struct {
 
 func (x *Declaration) Reset() {
 	*x = Declaration{}
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[20]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1412,7 +1474,7 @@ func (x *Declaration) String() string {
 func (*Declaration) ProtoMessage() {}
 
 func (x *Declaration) ProtoReflect() protoreflect.Message {
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[20]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1425,7 +1487,7 @@ func (x *Declaration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Declaration.ProtoReflect.Descriptor instead.
 func (*Declaration) Descriptor() ([]byte, []int) {
-	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{20}
+	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Declaration) GetSubject() string {
@@ -1505,7 +1567,7 @@ type GetDeclarationRequest struct {
 
 func (x *GetDeclarationRequest) Reset() {
 	*x = GetDeclarationRequest{}
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[21]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1517,7 +1579,7 @@ func (x *GetDeclarationRequest) String() string {
 func (*GetDeclarationRequest) ProtoMessage() {}
 
 func (x *GetDeclarationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[21]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1530,7 +1592,7 @@ func (x *GetDeclarationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDeclarationRequest.ProtoReflect.Descriptor instead.
 func (*GetDeclarationRequest) Descriptor() ([]byte, []int) {
-	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{21}
+	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *GetDeclarationRequest) GetSubject() string {
@@ -1563,7 +1625,7 @@ type GetDeclarationResponse struct {
 
 func (x *GetDeclarationResponse) Reset() {
 	*x = GetDeclarationResponse{}
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[22]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1575,7 +1637,7 @@ func (x *GetDeclarationResponse) String() string {
 func (*GetDeclarationResponse) ProtoMessage() {}
 
 func (x *GetDeclarationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[22]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1588,7 +1650,7 @@ func (x *GetDeclarationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDeclarationResponse.ProtoReflect.Descriptor instead.
 func (*GetDeclarationResponse) Descriptor() ([]byte, []int) {
-	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{22}
+	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *GetDeclarationResponse) GetDeclaration() *Declaration {
@@ -1608,7 +1670,7 @@ type ListHistoryRequest struct {
 
 func (x *ListHistoryRequest) Reset() {
 	*x = ListHistoryRequest{}
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[23]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1620,7 +1682,7 @@ func (x *ListHistoryRequest) String() string {
 func (*ListHistoryRequest) ProtoMessage() {}
 
 func (x *ListHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[23]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1633,7 +1695,7 @@ func (x *ListHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHistoryRequest.ProtoReflect.Descriptor instead.
 func (*ListHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{23}
+	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListHistoryRequest) GetSubject() string {
@@ -1659,7 +1721,7 @@ type ListHistoryResponse struct {
 
 func (x *ListHistoryResponse) Reset() {
 	*x = ListHistoryResponse{}
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[24]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1671,7 +1733,7 @@ func (x *ListHistoryResponse) String() string {
 func (*ListHistoryResponse) ProtoMessage() {}
 
 func (x *ListHistoryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[24]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1684,7 +1746,7 @@ func (x *ListHistoryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHistoryResponse.ProtoReflect.Descriptor instead.
 func (*ListHistoryResponse) Descriptor() ([]byte, []int) {
-	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{24}
+	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListHistoryResponse) GetDeclarations() []*Declaration {
@@ -1703,7 +1765,7 @@ type GetReceiptRequest struct {
 
 func (x *GetReceiptRequest) Reset() {
 	*x = GetReceiptRequest{}
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[25]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1715,7 +1777,7 @@ func (x *GetReceiptRequest) String() string {
 func (*GetReceiptRequest) ProtoMessage() {}
 
 func (x *GetReceiptRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[25]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1728,7 +1790,7 @@ func (x *GetReceiptRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetReceiptRequest.ProtoReflect.Descriptor instead.
 func (*GetReceiptRequest) Descriptor() ([]byte, []int) {
-	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{25}
+	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *GetReceiptRequest) GetIndex() uint64 {
@@ -1747,7 +1809,7 @@ type GetReceiptResponse struct {
 
 func (x *GetReceiptResponse) Reset() {
 	*x = GetReceiptResponse{}
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[26]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1759,7 +1821,7 @@ func (x *GetReceiptResponse) String() string {
 func (*GetReceiptResponse) ProtoMessage() {}
 
 func (x *GetReceiptResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[26]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1772,7 +1834,7 @@ func (x *GetReceiptResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetReceiptResponse.ProtoReflect.Descriptor instead.
 func (*GetReceiptResponse) Descriptor() ([]byte, []int) {
-	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{26}
+	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *GetReceiptResponse) GetReceipt() *Receipt {
@@ -1793,7 +1855,7 @@ type GetInclusionProofRequest struct {
 
 func (x *GetInclusionProofRequest) Reset() {
 	*x = GetInclusionProofRequest{}
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[27]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1805,7 +1867,7 @@ func (x *GetInclusionProofRequest) String() string {
 func (*GetInclusionProofRequest) ProtoMessage() {}
 
 func (x *GetInclusionProofRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[27]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1818,7 +1880,7 @@ func (x *GetInclusionProofRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetInclusionProofRequest.ProtoReflect.Descriptor instead.
 func (*GetInclusionProofRequest) Descriptor() ([]byte, []int) {
-	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{27}
+	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *GetInclusionProofRequest) GetIndex() uint64 {
@@ -1846,7 +1908,7 @@ type GetInclusionProofResponse struct {
 
 func (x *GetInclusionProofResponse) Reset() {
 	*x = GetInclusionProofResponse{}
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[28]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1858,7 +1920,7 @@ func (x *GetInclusionProofResponse) String() string {
 func (*GetInclusionProofResponse) ProtoMessage() {}
 
 func (x *GetInclusionProofResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[28]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1871,7 +1933,7 @@ func (x *GetInclusionProofResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetInclusionProofResponse.ProtoReflect.Descriptor instead.
 func (*GetInclusionProofResponse) Descriptor() ([]byte, []int) {
-	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{28}
+	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *GetInclusionProofResponse) GetPath() [][]byte {
@@ -1906,7 +1968,7 @@ type GetConsistencyProofRequest struct {
 
 func (x *GetConsistencyProofRequest) Reset() {
 	*x = GetConsistencyProofRequest{}
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[29]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1918,7 +1980,7 @@ func (x *GetConsistencyProofRequest) String() string {
 func (*GetConsistencyProofRequest) ProtoMessage() {}
 
 func (x *GetConsistencyProofRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[29]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1931,7 +1993,7 @@ func (x *GetConsistencyProofRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConsistencyProofRequest.ProtoReflect.Descriptor instead.
 func (*GetConsistencyProofRequest) Descriptor() ([]byte, []int) {
-	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{29}
+	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *GetConsistencyProofRequest) GetOldSize() uint64 {
@@ -1958,7 +2020,7 @@ type GetConsistencyProofResponse struct {
 
 func (x *GetConsistencyProofResponse) Reset() {
 	*x = GetConsistencyProofResponse{}
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[30]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1970,7 +2032,7 @@ func (x *GetConsistencyProofResponse) String() string {
 func (*GetConsistencyProofResponse) ProtoMessage() {}
 
 func (x *GetConsistencyProofResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[30]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1983,7 +2045,7 @@ func (x *GetConsistencyProofResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConsistencyProofResponse.ProtoReflect.Descriptor instead.
 func (*GetConsistencyProofResponse) Descriptor() ([]byte, []int) {
-	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{30}
+	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *GetConsistencyProofResponse) GetPath() [][]byte {
@@ -2008,7 +2070,7 @@ type GetCheckpointRequest struct {
 
 func (x *GetCheckpointRequest) Reset() {
 	*x = GetCheckpointRequest{}
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[31]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2020,7 +2082,7 @@ func (x *GetCheckpointRequest) String() string {
 func (*GetCheckpointRequest) ProtoMessage() {}
 
 func (x *GetCheckpointRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[31]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2033,7 +2095,7 @@ func (x *GetCheckpointRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCheckpointRequest.ProtoReflect.Descriptor instead.
 func (*GetCheckpointRequest) Descriptor() ([]byte, []int) {
-	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{31}
+	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{32}
 }
 
 type GetCheckpointResponse struct {
@@ -2045,7 +2107,7 @@ type GetCheckpointResponse struct {
 
 func (x *GetCheckpointResponse) Reset() {
 	*x = GetCheckpointResponse{}
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[32]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2057,7 +2119,7 @@ func (x *GetCheckpointResponse) String() string {
 func (*GetCheckpointResponse) ProtoMessage() {}
 
 func (x *GetCheckpointResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[32]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2070,7 +2132,7 @@ func (x *GetCheckpointResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCheckpointResponse.ProtoReflect.Descriptor instead.
 func (*GetCheckpointResponse) Descriptor() ([]byte, []int) {
-	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{32}
+	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *GetCheckpointResponse) GetCheckpoint() []byte {
@@ -2089,7 +2151,7 @@ type GetBodyRequest struct {
 
 func (x *GetBodyRequest) Reset() {
 	*x = GetBodyRequest{}
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[33]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2101,7 +2163,7 @@ func (x *GetBodyRequest) String() string {
 func (*GetBodyRequest) ProtoMessage() {}
 
 func (x *GetBodyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[33]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2114,7 +2176,7 @@ func (x *GetBodyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetBodyRequest.ProtoReflect.Descriptor instead.
 func (*GetBodyRequest) Descriptor() ([]byte, []int) {
-	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{33}
+	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *GetBodyRequest) GetSha256Hex() string {
@@ -2135,7 +2197,7 @@ type GetBodyResponse struct {
 
 func (x *GetBodyResponse) Reset() {
 	*x = GetBodyResponse{}
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[34]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2147,7 +2209,7 @@ func (x *GetBodyResponse) String() string {
 func (*GetBodyResponse) ProtoMessage() {}
 
 func (x *GetBodyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[34]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2160,7 +2222,7 @@ func (x *GetBodyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetBodyResponse.ProtoReflect.Descriptor instead.
 func (*GetBodyResponse) Descriptor() ([]byte, []int) {
-	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{34}
+	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *GetBodyResponse) GetBody() []byte {
@@ -2187,7 +2249,7 @@ type ErasedBody struct {
 
 func (x *ErasedBody) Reset() {
 	*x = ErasedBody{}
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[35]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2199,7 +2261,7 @@ func (x *ErasedBody) String() string {
 func (*ErasedBody) ProtoMessage() {}
 
 func (x *ErasedBody) ProtoReflect() protoreflect.Message {
-	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[35]
+	mi := &file_cityproof_ledger_v1_ledger_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2212,7 +2274,7 @@ func (x *ErasedBody) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ErasedBody.ProtoReflect.Descriptor instead.
 func (*ErasedBody) Descriptor() ([]byte, []int) {
-	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{35}
+	return file_cityproof_ledger_v1_ledger_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ErasedBody) GetNotice() *Receipt {
@@ -2227,7 +2289,7 @@ var File_cityproof_ledger_v1_ledger_proto protoreflect.FileDescriptor
 const file_cityproof_ledger_v1_ledger_proto_rawDesc = "" +
 	"\n" +
 	" cityproof/ledger/v1/ledger.proto\x12\x13cityproof.ledger.v1\x1a\x1cgoogle/api/annotations.proto\x1a.protoc-gen-openapiv2/options/annotations.proto\"\x0f\n" +
-	"\rGetLogRequest\"\x94\x02\n" +
+	"\rGetLogRequest\"\xcf\x02\n" +
 	"\x0eGetLogResponse\x12\x16\n" +
 	"\x06origin\x18\x01 \x01(\tR\x06origin\x12\x12\n" +
 	"\x04city\x18\x02 \x01(\tR\x04city\x12\x1b\n" +
@@ -2239,7 +2301,13 @@ const file_cityproof_ledger_v1_ledger_proto_rawDesc = "" +
 	"\n" +
 	"publishers\x18\b \x03(\fR\n" +
 	"publishers\x12\x1b\n" +
-	"\tgrpc_addr\x18\t \x01(\tR\bgrpcAddr\"\xdc\x01\n" +
+	"\tgrpc_addr\x18\t \x01(\tR\bgrpcAddr\x129\n" +
+	"\aearlier\x18\n" +
+	" \x03(\v2\x1f.cityproof.ledger.v1.EarlierLogR\aearlier\"8\n" +
+	"\n" +
+	"EarlierLog\x12\x16\n" +
+	"\x06origin\x18\x01 \x01(\tR\x06origin\x12\x12\n" +
+	"\x04size\x18\x02 \x01(\x04R\x04size\"\xdc\x01\n" +
 	"\x06Limits\x12\x1f\n" +
 	"\ventry_bytes\x18\x01 \x01(\rR\n" +
 	"entryBytes\x12\x1d\n" +
@@ -2423,94 +2491,96 @@ func file_cityproof_ledger_v1_ledger_proto_rawDescGZIP() []byte {
 }
 
 var file_cityproof_ledger_v1_ledger_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_cityproof_ledger_v1_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_cityproof_ledger_v1_ledger_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_cityproof_ledger_v1_ledger_proto_goTypes = []any{
 	(RuleLevel)(0),                      // 0: cityproof.ledger.v1.RuleLevel
 	(*GetLogRequest)(nil),               // 1: cityproof.ledger.v1.GetLogRequest
 	(*GetLogResponse)(nil),              // 2: cityproof.ledger.v1.GetLogResponse
-	(*Limits)(nil),                      // 3: cityproof.ledger.v1.Limits
-	(*Submission)(nil),                  // 4: cityproof.ledger.v1.Submission
-	(*PublishRequest)(nil),              // 5: cityproof.ledger.v1.PublishRequest
-	(*PublishResponse)(nil),             // 6: cityproof.ledger.v1.PublishResponse
-	(*PublishBatchRequest)(nil),         // 7: cityproof.ledger.v1.PublishBatchRequest
-	(*PublishBatchResponse)(nil),        // 8: cityproof.ledger.v1.PublishBatchResponse
-	(*Placed)(nil),                      // 9: cityproof.ledger.v1.Placed
-	(*Receipt)(nil),                     // 10: cityproof.ledger.v1.Receipt
-	(*RuleResult)(nil),                  // 11: cityproof.ledger.v1.RuleResult
-	(*RuleFailure)(nil),                 // 12: cityproof.ledger.v1.RuleFailure
-	(*StaleSubject)(nil),                // 13: cityproof.ledger.v1.StaleSubject
-	(*NextSubjectRequest)(nil),          // 14: cityproof.ledger.v1.NextSubjectRequest
-	(*NextSubjectResponse)(nil),         // 15: cityproof.ledger.v1.NextSubjectResponse
-	(*UploadAttachmentRequest)(nil),     // 16: cityproof.ledger.v1.UploadAttachmentRequest
-	(*AttachmentHeader)(nil),            // 17: cityproof.ledger.v1.AttachmentHeader
-	(*UploadAttachmentResponse)(nil),    // 18: cityproof.ledger.v1.UploadAttachmentResponse
-	(*ListDeclarationsRequest)(nil),     // 19: cityproof.ledger.v1.ListDeclarationsRequest
-	(*ListDeclarationsResponse)(nil),    // 20: cityproof.ledger.v1.ListDeclarationsResponse
-	(*Declaration)(nil),                 // 21: cityproof.ledger.v1.Declaration
-	(*GetDeclarationRequest)(nil),       // 22: cityproof.ledger.v1.GetDeclarationRequest
-	(*GetDeclarationResponse)(nil),      // 23: cityproof.ledger.v1.GetDeclarationResponse
-	(*ListHistoryRequest)(nil),          // 24: cityproof.ledger.v1.ListHistoryRequest
-	(*ListHistoryResponse)(nil),         // 25: cityproof.ledger.v1.ListHistoryResponse
-	(*GetReceiptRequest)(nil),           // 26: cityproof.ledger.v1.GetReceiptRequest
-	(*GetReceiptResponse)(nil),          // 27: cityproof.ledger.v1.GetReceiptResponse
-	(*GetInclusionProofRequest)(nil),    // 28: cityproof.ledger.v1.GetInclusionProofRequest
-	(*GetInclusionProofResponse)(nil),   // 29: cityproof.ledger.v1.GetInclusionProofResponse
-	(*GetConsistencyProofRequest)(nil),  // 30: cityproof.ledger.v1.GetConsistencyProofRequest
-	(*GetConsistencyProofResponse)(nil), // 31: cityproof.ledger.v1.GetConsistencyProofResponse
-	(*GetCheckpointRequest)(nil),        // 32: cityproof.ledger.v1.GetCheckpointRequest
-	(*GetCheckpointResponse)(nil),       // 33: cityproof.ledger.v1.GetCheckpointResponse
-	(*GetBodyRequest)(nil),              // 34: cityproof.ledger.v1.GetBodyRequest
-	(*GetBodyResponse)(nil),             // 35: cityproof.ledger.v1.GetBodyResponse
-	(*ErasedBody)(nil),                  // 36: cityproof.ledger.v1.ErasedBody
+	(*EarlierLog)(nil),                  // 3: cityproof.ledger.v1.EarlierLog
+	(*Limits)(nil),                      // 4: cityproof.ledger.v1.Limits
+	(*Submission)(nil),                  // 5: cityproof.ledger.v1.Submission
+	(*PublishRequest)(nil),              // 6: cityproof.ledger.v1.PublishRequest
+	(*PublishResponse)(nil),             // 7: cityproof.ledger.v1.PublishResponse
+	(*PublishBatchRequest)(nil),         // 8: cityproof.ledger.v1.PublishBatchRequest
+	(*PublishBatchResponse)(nil),        // 9: cityproof.ledger.v1.PublishBatchResponse
+	(*Placed)(nil),                      // 10: cityproof.ledger.v1.Placed
+	(*Receipt)(nil),                     // 11: cityproof.ledger.v1.Receipt
+	(*RuleResult)(nil),                  // 12: cityproof.ledger.v1.RuleResult
+	(*RuleFailure)(nil),                 // 13: cityproof.ledger.v1.RuleFailure
+	(*StaleSubject)(nil),                // 14: cityproof.ledger.v1.StaleSubject
+	(*NextSubjectRequest)(nil),          // 15: cityproof.ledger.v1.NextSubjectRequest
+	(*NextSubjectResponse)(nil),         // 16: cityproof.ledger.v1.NextSubjectResponse
+	(*UploadAttachmentRequest)(nil),     // 17: cityproof.ledger.v1.UploadAttachmentRequest
+	(*AttachmentHeader)(nil),            // 18: cityproof.ledger.v1.AttachmentHeader
+	(*UploadAttachmentResponse)(nil),    // 19: cityproof.ledger.v1.UploadAttachmentResponse
+	(*ListDeclarationsRequest)(nil),     // 20: cityproof.ledger.v1.ListDeclarationsRequest
+	(*ListDeclarationsResponse)(nil),    // 21: cityproof.ledger.v1.ListDeclarationsResponse
+	(*Declaration)(nil),                 // 22: cityproof.ledger.v1.Declaration
+	(*GetDeclarationRequest)(nil),       // 23: cityproof.ledger.v1.GetDeclarationRequest
+	(*GetDeclarationResponse)(nil),      // 24: cityproof.ledger.v1.GetDeclarationResponse
+	(*ListHistoryRequest)(nil),          // 25: cityproof.ledger.v1.ListHistoryRequest
+	(*ListHistoryResponse)(nil),         // 26: cityproof.ledger.v1.ListHistoryResponse
+	(*GetReceiptRequest)(nil),           // 27: cityproof.ledger.v1.GetReceiptRequest
+	(*GetReceiptResponse)(nil),          // 28: cityproof.ledger.v1.GetReceiptResponse
+	(*GetInclusionProofRequest)(nil),    // 29: cityproof.ledger.v1.GetInclusionProofRequest
+	(*GetInclusionProofResponse)(nil),   // 30: cityproof.ledger.v1.GetInclusionProofResponse
+	(*GetConsistencyProofRequest)(nil),  // 31: cityproof.ledger.v1.GetConsistencyProofRequest
+	(*GetConsistencyProofResponse)(nil), // 32: cityproof.ledger.v1.GetConsistencyProofResponse
+	(*GetCheckpointRequest)(nil),        // 33: cityproof.ledger.v1.GetCheckpointRequest
+	(*GetCheckpointResponse)(nil),       // 34: cityproof.ledger.v1.GetCheckpointResponse
+	(*GetBodyRequest)(nil),              // 35: cityproof.ledger.v1.GetBodyRequest
+	(*GetBodyResponse)(nil),             // 36: cityproof.ledger.v1.GetBodyResponse
+	(*ErasedBody)(nil),                  // 37: cityproof.ledger.v1.ErasedBody
 }
 var file_cityproof_ledger_v1_ledger_proto_depIdxs = []int32{
-	3,  // 0: cityproof.ledger.v1.GetLogResponse.limits:type_name -> cityproof.ledger.v1.Limits
-	4,  // 1: cityproof.ledger.v1.PublishRequest.submission:type_name -> cityproof.ledger.v1.Submission
-	10, // 2: cityproof.ledger.v1.PublishResponse.receipt:type_name -> cityproof.ledger.v1.Receipt
-	11, // 3: cityproof.ledger.v1.PublishResponse.warnings:type_name -> cityproof.ledger.v1.RuleResult
-	4,  // 4: cityproof.ledger.v1.PublishBatchRequest.submission:type_name -> cityproof.ledger.v1.Submission
-	9,  // 5: cityproof.ledger.v1.PublishBatchResponse.placed:type_name -> cityproof.ledger.v1.Placed
-	11, // 6: cityproof.ledger.v1.PublishBatchResponse.warnings:type_name -> cityproof.ledger.v1.RuleResult
-	0,  // 7: cityproof.ledger.v1.RuleResult.level:type_name -> cityproof.ledger.v1.RuleLevel
-	11, // 8: cityproof.ledger.v1.RuleFailure.results:type_name -> cityproof.ledger.v1.RuleResult
-	17, // 9: cityproof.ledger.v1.UploadAttachmentRequest.header:type_name -> cityproof.ledger.v1.AttachmentHeader
-	21, // 10: cityproof.ledger.v1.ListDeclarationsResponse.declarations:type_name -> cityproof.ledger.v1.Declaration
-	21, // 11: cityproof.ledger.v1.GetDeclarationResponse.declaration:type_name -> cityproof.ledger.v1.Declaration
-	21, // 12: cityproof.ledger.v1.ListHistoryResponse.declarations:type_name -> cityproof.ledger.v1.Declaration
-	10, // 13: cityproof.ledger.v1.GetReceiptResponse.receipt:type_name -> cityproof.ledger.v1.Receipt
-	36, // 14: cityproof.ledger.v1.GetBodyResponse.erased:type_name -> cityproof.ledger.v1.ErasedBody
-	10, // 15: cityproof.ledger.v1.ErasedBody.notice:type_name -> cityproof.ledger.v1.Receipt
-	1,  // 16: cityproof.ledger.v1.LedgerService.GetLog:input_type -> cityproof.ledger.v1.GetLogRequest
-	5,  // 17: cityproof.ledger.v1.LedgerService.Publish:input_type -> cityproof.ledger.v1.PublishRequest
-	7,  // 18: cityproof.ledger.v1.LedgerService.PublishBatch:input_type -> cityproof.ledger.v1.PublishBatchRequest
-	14, // 19: cityproof.ledger.v1.LedgerService.NextSubject:input_type -> cityproof.ledger.v1.NextSubjectRequest
-	16, // 20: cityproof.ledger.v1.LedgerService.UploadAttachment:input_type -> cityproof.ledger.v1.UploadAttachmentRequest
-	19, // 21: cityproof.ledger.v1.LedgerService.ListDeclarations:input_type -> cityproof.ledger.v1.ListDeclarationsRequest
-	22, // 22: cityproof.ledger.v1.LedgerService.GetDeclaration:input_type -> cityproof.ledger.v1.GetDeclarationRequest
-	24, // 23: cityproof.ledger.v1.LedgerService.ListHistory:input_type -> cityproof.ledger.v1.ListHistoryRequest
-	26, // 24: cityproof.ledger.v1.LedgerService.GetReceipt:input_type -> cityproof.ledger.v1.GetReceiptRequest
-	28, // 25: cityproof.ledger.v1.LedgerService.GetInclusionProof:input_type -> cityproof.ledger.v1.GetInclusionProofRequest
-	30, // 26: cityproof.ledger.v1.LedgerService.GetConsistencyProof:input_type -> cityproof.ledger.v1.GetConsistencyProofRequest
-	32, // 27: cityproof.ledger.v1.LedgerService.GetCheckpoint:input_type -> cityproof.ledger.v1.GetCheckpointRequest
-	34, // 28: cityproof.ledger.v1.LedgerService.GetBody:input_type -> cityproof.ledger.v1.GetBodyRequest
-	2,  // 29: cityproof.ledger.v1.LedgerService.GetLog:output_type -> cityproof.ledger.v1.GetLogResponse
-	6,  // 30: cityproof.ledger.v1.LedgerService.Publish:output_type -> cityproof.ledger.v1.PublishResponse
-	8,  // 31: cityproof.ledger.v1.LedgerService.PublishBatch:output_type -> cityproof.ledger.v1.PublishBatchResponse
-	15, // 32: cityproof.ledger.v1.LedgerService.NextSubject:output_type -> cityproof.ledger.v1.NextSubjectResponse
-	18, // 33: cityproof.ledger.v1.LedgerService.UploadAttachment:output_type -> cityproof.ledger.v1.UploadAttachmentResponse
-	20, // 34: cityproof.ledger.v1.LedgerService.ListDeclarations:output_type -> cityproof.ledger.v1.ListDeclarationsResponse
-	23, // 35: cityproof.ledger.v1.LedgerService.GetDeclaration:output_type -> cityproof.ledger.v1.GetDeclarationResponse
-	25, // 36: cityproof.ledger.v1.LedgerService.ListHistory:output_type -> cityproof.ledger.v1.ListHistoryResponse
-	27, // 37: cityproof.ledger.v1.LedgerService.GetReceipt:output_type -> cityproof.ledger.v1.GetReceiptResponse
-	29, // 38: cityproof.ledger.v1.LedgerService.GetInclusionProof:output_type -> cityproof.ledger.v1.GetInclusionProofResponse
-	31, // 39: cityproof.ledger.v1.LedgerService.GetConsistencyProof:output_type -> cityproof.ledger.v1.GetConsistencyProofResponse
-	33, // 40: cityproof.ledger.v1.LedgerService.GetCheckpoint:output_type -> cityproof.ledger.v1.GetCheckpointResponse
-	35, // 41: cityproof.ledger.v1.LedgerService.GetBody:output_type -> cityproof.ledger.v1.GetBodyResponse
-	29, // [29:42] is the sub-list for method output_type
-	16, // [16:29] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	4,  // 0: cityproof.ledger.v1.GetLogResponse.limits:type_name -> cityproof.ledger.v1.Limits
+	3,  // 1: cityproof.ledger.v1.GetLogResponse.earlier:type_name -> cityproof.ledger.v1.EarlierLog
+	5,  // 2: cityproof.ledger.v1.PublishRequest.submission:type_name -> cityproof.ledger.v1.Submission
+	11, // 3: cityproof.ledger.v1.PublishResponse.receipt:type_name -> cityproof.ledger.v1.Receipt
+	12, // 4: cityproof.ledger.v1.PublishResponse.warnings:type_name -> cityproof.ledger.v1.RuleResult
+	5,  // 5: cityproof.ledger.v1.PublishBatchRequest.submission:type_name -> cityproof.ledger.v1.Submission
+	10, // 6: cityproof.ledger.v1.PublishBatchResponse.placed:type_name -> cityproof.ledger.v1.Placed
+	12, // 7: cityproof.ledger.v1.PublishBatchResponse.warnings:type_name -> cityproof.ledger.v1.RuleResult
+	0,  // 8: cityproof.ledger.v1.RuleResult.level:type_name -> cityproof.ledger.v1.RuleLevel
+	12, // 9: cityproof.ledger.v1.RuleFailure.results:type_name -> cityproof.ledger.v1.RuleResult
+	18, // 10: cityproof.ledger.v1.UploadAttachmentRequest.header:type_name -> cityproof.ledger.v1.AttachmentHeader
+	22, // 11: cityproof.ledger.v1.ListDeclarationsResponse.declarations:type_name -> cityproof.ledger.v1.Declaration
+	22, // 12: cityproof.ledger.v1.GetDeclarationResponse.declaration:type_name -> cityproof.ledger.v1.Declaration
+	22, // 13: cityproof.ledger.v1.ListHistoryResponse.declarations:type_name -> cityproof.ledger.v1.Declaration
+	11, // 14: cityproof.ledger.v1.GetReceiptResponse.receipt:type_name -> cityproof.ledger.v1.Receipt
+	37, // 15: cityproof.ledger.v1.GetBodyResponse.erased:type_name -> cityproof.ledger.v1.ErasedBody
+	11, // 16: cityproof.ledger.v1.ErasedBody.notice:type_name -> cityproof.ledger.v1.Receipt
+	1,  // 17: cityproof.ledger.v1.LedgerService.GetLog:input_type -> cityproof.ledger.v1.GetLogRequest
+	6,  // 18: cityproof.ledger.v1.LedgerService.Publish:input_type -> cityproof.ledger.v1.PublishRequest
+	8,  // 19: cityproof.ledger.v1.LedgerService.PublishBatch:input_type -> cityproof.ledger.v1.PublishBatchRequest
+	15, // 20: cityproof.ledger.v1.LedgerService.NextSubject:input_type -> cityproof.ledger.v1.NextSubjectRequest
+	17, // 21: cityproof.ledger.v1.LedgerService.UploadAttachment:input_type -> cityproof.ledger.v1.UploadAttachmentRequest
+	20, // 22: cityproof.ledger.v1.LedgerService.ListDeclarations:input_type -> cityproof.ledger.v1.ListDeclarationsRequest
+	23, // 23: cityproof.ledger.v1.LedgerService.GetDeclaration:input_type -> cityproof.ledger.v1.GetDeclarationRequest
+	25, // 24: cityproof.ledger.v1.LedgerService.ListHistory:input_type -> cityproof.ledger.v1.ListHistoryRequest
+	27, // 25: cityproof.ledger.v1.LedgerService.GetReceipt:input_type -> cityproof.ledger.v1.GetReceiptRequest
+	29, // 26: cityproof.ledger.v1.LedgerService.GetInclusionProof:input_type -> cityproof.ledger.v1.GetInclusionProofRequest
+	31, // 27: cityproof.ledger.v1.LedgerService.GetConsistencyProof:input_type -> cityproof.ledger.v1.GetConsistencyProofRequest
+	33, // 28: cityproof.ledger.v1.LedgerService.GetCheckpoint:input_type -> cityproof.ledger.v1.GetCheckpointRequest
+	35, // 29: cityproof.ledger.v1.LedgerService.GetBody:input_type -> cityproof.ledger.v1.GetBodyRequest
+	2,  // 30: cityproof.ledger.v1.LedgerService.GetLog:output_type -> cityproof.ledger.v1.GetLogResponse
+	7,  // 31: cityproof.ledger.v1.LedgerService.Publish:output_type -> cityproof.ledger.v1.PublishResponse
+	9,  // 32: cityproof.ledger.v1.LedgerService.PublishBatch:output_type -> cityproof.ledger.v1.PublishBatchResponse
+	16, // 33: cityproof.ledger.v1.LedgerService.NextSubject:output_type -> cityproof.ledger.v1.NextSubjectResponse
+	19, // 34: cityproof.ledger.v1.LedgerService.UploadAttachment:output_type -> cityproof.ledger.v1.UploadAttachmentResponse
+	21, // 35: cityproof.ledger.v1.LedgerService.ListDeclarations:output_type -> cityproof.ledger.v1.ListDeclarationsResponse
+	24, // 36: cityproof.ledger.v1.LedgerService.GetDeclaration:output_type -> cityproof.ledger.v1.GetDeclarationResponse
+	26, // 37: cityproof.ledger.v1.LedgerService.ListHistory:output_type -> cityproof.ledger.v1.ListHistoryResponse
+	28, // 38: cityproof.ledger.v1.LedgerService.GetReceipt:output_type -> cityproof.ledger.v1.GetReceiptResponse
+	30, // 39: cityproof.ledger.v1.LedgerService.GetInclusionProof:output_type -> cityproof.ledger.v1.GetInclusionProofResponse
+	32, // 40: cityproof.ledger.v1.LedgerService.GetConsistencyProof:output_type -> cityproof.ledger.v1.GetConsistencyProofResponse
+	34, // 41: cityproof.ledger.v1.LedgerService.GetCheckpoint:output_type -> cityproof.ledger.v1.GetCheckpointResponse
+	36, // 42: cityproof.ledger.v1.LedgerService.GetBody:output_type -> cityproof.ledger.v1.GetBodyResponse
+	30, // [30:43] is the sub-list for method output_type
+	17, // [17:30] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_cityproof_ledger_v1_ledger_proto_init() }
@@ -2518,18 +2588,18 @@ func file_cityproof_ledger_v1_ledger_proto_init() {
 	if File_cityproof_ledger_v1_ledger_proto != nil {
 		return
 	}
-	file_cityproof_ledger_v1_ledger_proto_msgTypes[15].OneofWrappers = []any{
+	file_cityproof_ledger_v1_ledger_proto_msgTypes[16].OneofWrappers = []any{
 		(*UploadAttachmentRequest_Header)(nil),
 		(*UploadAttachmentRequest_Chunk)(nil),
 	}
-	file_cityproof_ledger_v1_ledger_proto_msgTypes[20].OneofWrappers = []any{}
+	file_cityproof_ledger_v1_ledger_proto_msgTypes[21].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cityproof_ledger_v1_ledger_proto_rawDesc), len(file_cityproof_ledger_v1_ledger_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   36,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -180,8 +180,10 @@ type LogSpan struct {
 	Origin *string                `protobuf:"bytes,1,opt,name=origin,proto3,oneof" json:"origin,omitempty"`
 	Keys   []*KeySpan             `protobuf:"bytes,2,rep,name=keys,proto3" json:"keys,omitempty"`
 	// Where it stopped for ever; absent while it goes on.
-	EndSize       *uint64 `protobuf:"varint,3,opt,name=end_size,json=endSize,proto3,oneof" json:"end_size,omitempty"`
-	EndRoot       []byte  `protobuf:"bytes,4,opt,name=end_root,json=endRoot,proto3,oneof" json:"end_root,omitempty"`
+	EndSize *uint64 `protobuf:"varint,3,opt,name=end_size,json=endSize,proto3,oneof" json:"end_size,omitempty"`
+	EndRoot []byte  `protobuf:"bytes,4,opt,name=end_root,json=endRoot,proto3,oneof" json:"end_root,omitempty"`
+	// True: it holds the entries of the log before it in the list, up to where that ended.
+	GoesOn        *bool `protobuf:"varint,5,opt,name=goes_on,json=goesOn,proto3,oneof" json:"goes_on,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -242,6 +244,13 @@ func (x *LogSpan) GetEndRoot() []byte {
 		return x.EndRoot
 	}
 	return nil
+}
+
+func (x *LogSpan) GetGoesOn() bool {
+	if x != nil && x.GoesOn != nil {
+		return *x.GoesOn
+	}
+	return false
 }
 
 // KeySpan are keys that must all sign checkpoints of a size from from_size to to_size,
@@ -626,15 +635,18 @@ const file_cityproof_registry_v1_authority_proto_rawDesc = "" +
 	"\n" +
 	"publishers\x18\x05 \x03(\v2$.cityproof.registry.v1.PublisherSpanR\n" +
 	"publishersB\t\n" +
-	"\a_status\"\xbf\x01\n" +
+	"\a_status\"\xe9\x01\n" +
 	"\aLogSpan\x12\x1b\n" +
 	"\x06origin\x18\x01 \x01(\tH\x00R\x06origin\x88\x01\x01\x122\n" +
 	"\x04keys\x18\x02 \x03(\v2\x1e.cityproof.registry.v1.KeySpanR\x04keys\x12\x1e\n" +
 	"\bend_size\x18\x03 \x01(\x04H\x01R\aendSize\x88\x01\x01\x12\x1e\n" +
-	"\bend_root\x18\x04 \x01(\fH\x02R\aendRoot\x88\x01\x01B\t\n" +
+	"\bend_root\x18\x04 \x01(\fH\x02R\aendRoot\x88\x01\x01\x12\x1c\n" +
+	"\agoes_on\x18\x05 \x01(\bH\x03R\x06goesOn\x88\x01\x01B\t\n" +
 	"\a_originB\v\n" +
 	"\t_end_sizeB\v\n" +
-	"\t_end_root\"y\n" +
+	"\t_end_rootB\n" +
+	"\n" +
+	"\b_goes_on\"y\n" +
 	"\aKeySpan\x12\x14\n" +
 	"\x05vkeys\x18\x01 \x03(\tR\x05vkeys\x12 \n" +
 	"\tfrom_size\x18\x02 \x01(\x04H\x00R\bfromSize\x88\x01\x01\x12\x1c\n" +

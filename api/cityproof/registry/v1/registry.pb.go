@@ -1039,8 +1039,11 @@ type MoveLog struct {
 	OldOrigin *string `protobuf:"bytes,1,opt,name=old_origin,json=oldOrigin,proto3,oneof" json:"old_origin,omitempty"`
 	Size      *uint64 `protobuf:"varint,2,opt,name=size,proto3,oneof" json:"size,omitempty"`
 	Root      []byte  `protobuf:"bytes,3,opt,name=root,proto3,oneof" json:"root,omitempty"`
-	// An envelope of a Request with the new origin and keys.
-	Request       []byte `protobuf:"bytes,4,opt,name=request,proto3,oneof" json:"request,omitempty"`
+	// An envelope of a Request with the new origin and keys, and a head of size 0.
+	Request []byte `protobuf:"bytes,4,opt,name=request,proto3,oneof" json:"request,omitempty"`
+	// True: nobody has the entries any more, and the new log begins with other ones. Absent:
+	// it holds the same entries up to that size, and goes on behind them.
+	Anew          *bool `protobuf:"varint,5,opt,name=anew,proto3,oneof" json:"anew,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1101,6 +1104,13 @@ func (x *MoveLog) GetRequest() []byte {
 		return x.Request
 	}
 	return nil
+}
+
+func (x *MoveLog) GetAnew() bool {
+	if x != nil && x.Anew != nil {
+		return *x.Anew
+	}
+	return false
 }
 
 // Suspend takes a member's voice for at most 90 days of registry time: its witness and
@@ -1617,18 +1627,20 @@ const file_cityproof_registry_v1_registry_proto_rawDesc = "" +
 	"\n" +
 	"final_note\x18\x02 \x01(\fH\x01R\tfinalNote\x88\x01\x01B\t\n" +
 	"\a_memberB\r\n" +
-	"\v_final_note\"\xab\x01\n" +
+	"\v_final_note\"\xcd\x01\n" +
 	"\aMoveLog\x12\"\n" +
 	"\n" +
 	"old_origin\x18\x01 \x01(\tH\x00R\toldOrigin\x88\x01\x01\x12\x17\n" +
 	"\x04size\x18\x02 \x01(\x04H\x01R\x04size\x88\x01\x01\x12\x17\n" +
 	"\x04root\x18\x03 \x01(\fH\x02R\x04root\x88\x01\x01\x12\x1d\n" +
-	"\arequest\x18\x04 \x01(\fH\x03R\arequest\x88\x01\x01B\r\n" +
+	"\arequest\x18\x04 \x01(\fH\x03R\arequest\x88\x01\x01\x12\x17\n" +
+	"\x04anew\x18\x05 \x01(\bH\x04R\x04anew\x88\x01\x01B\r\n" +
 	"\v_old_originB\a\n" +
 	"\x05_sizeB\a\n" +
 	"\x05_rootB\n" +
 	"\n" +
-	"\b_request\"_\n" +
+	"\b_requestB\a\n" +
+	"\x05_anew\"_\n" +
 	"\aSuspend\x12\x1b\n" +
 	"\x06member\x18\x01 \x01(\tH\x00R\x06member\x88\x01\x01\x12\x1f\n" +
 	"\bevidence\x18\x02 \x01(\fH\x01R\bevidence\x88\x01\x01B\t\n" +

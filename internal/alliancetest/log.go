@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -31,6 +32,16 @@ type Log struct {
 // NewLog returns the empty log of a city.
 func NewLog(t testing.TB, c *City) *Log {
 	return &Log{City: c, Files: map[[sha256.Size]byte][]byte{}, t: t, tiles: map[tile.ID][]proof.Hash{}, heads: map[declaration.Subject]declaration.Head{}}
+}
+
+// GoOn returns a log of the city as it goes on elsewhere, with the first entries of l.
+func (l *Log) GoOn(c *City, size uint64) *Log {
+	next := NewLog(l.t, c)
+	for _, e := range l.Entries[:size] {
+		next.Append(e)
+	}
+	next.Files = maps.Clone(l.Files)
+	return next
 }
 
 // Append puts any entry into the log, with files beside it.

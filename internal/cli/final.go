@@ -122,7 +122,7 @@ func (a *App) finaliseOne(ctx context.Context, c *client.Client, f *finality, kn
 	}
 	now := receipt.New(old.Statement, old.Body, rec.Index, rec.Path, rec.Checkpoint)
 	if why := attach(now, known.Roster, known.member); why != nil {
-		a.note("%s is final, and can't be judged by root.json alone yet: %v. Ask again for it later: cityproof final %s", file, why, file)
+		a.note("%s is final, but not by root.json alone yet: %v. Ask again for it later: cityproof final %s", file, why, file)
 	}
 	if b, err = now.Format(); err != nil {
 		return nil, err

@@ -179,6 +179,43 @@ func TestI2DataOfAnotherHistoryAreNotRefilled(t *testing.T) {
 	}
 }
 
+// A log that goes on from another takes nothing before it holds that one's entries, and signs none of its own in their place.
+func TestI2LogThatGoesOnBeginsWithTheOldEntries(t *testing.T) {
+	p := newPlace(t)
+	l, closeAll := p.open()
+	mustPublish(t, l, p.seal("not/1", owed("one")), p.seal("not/2", owed("two")))
+	held := mirrored(t, l)
+	closeAll()
+	p.data, p.state = filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "state")
+	l, closeAll = p.open() // it has signed its empty tree
+	defer func() { closeAll() }()
+	l.MustBegin(held.head)
+	if loss, last := l.Lost(); loss != ledger.LostData || last.Size != 0 {
+		t.Fatalf("loss %v, last signed %v", loss, last)
+	}
+	_, err := l.Publish(t.Context(), []ledger.Submission{p.seal("not/9", owed("too early"))})
+	if only := (*ledger.ReadOnlyError)(nil); !errors.As(err, &only) || !strings.Contains(err.Error(), "goes on from another log, whose 2 entries are not here yet") {
+		t.Errorf("publishing before: %v", err)
+	}
+	store, copied := held.store(t)
+	defer func() { _ = store.Close() }()
+	appendTo(t, copied, held.chunk(t, 0, 2))
+	if err := l.Refill(t.Context(), copied, held.head); err != nil {
+		t.Fatal(err)
+	}
+	if head := l.Published().Checkpoint; head.Size != 2 || head.Root != held.head.Root || l.ReadOnly() != "" {
+		t.Errorf("it begins at size %d, root %s: %q", head.Size, head.Root, l.ReadOnly())
+	}
+	if d, err := l.Declaration(statement(t, p.seal("not/2", owed("two"))).Subject, 0); err != nil || d.Index != 1 {
+		t.Errorf("a record of the old log: %+v, %v", d, err)
+	}
+	l.MustBegin(held.head) // again, of a log that has begun
+	if loss, _ := l.Lost(); loss != ledger.NotLost {
+		t.Errorf("loss %v of a log that holds what it must", loss)
+	}
+	mustPublish(t, l, p.seal("not/3", owed("three")))
+}
+
 // The records of a refilled log are those that a replay makes.
 func TestRefilledRecordsAreThoseOfAReplay(t *testing.T) {
 	p := newPlace(t)

@@ -17,6 +17,7 @@ func trustText(t testing.TB) string {
 	trust := w.trust()
 	to := uint64(40)
 	trust.Publishers = append(trust.Publishers, receipt.Publisher{Key: public("former officer"), FromSize: 3, ToSize: &to})
+	trust.Earlier = []receipt.Earlier{{Origin: "old.example/log", Size: 5}, {Origin: "older.example/log", Size: 9}}
 	b, err := trust.Format()
 	if err != nil {
 		t.Fatal(err)
@@ -36,6 +37,11 @@ func TestTrustRoundTrip(t *testing.T) {
 	if trust.Origin != origin || trust.City != city || len(trust.Log) != 2 || len(trust.Publishers) != 2 ||
 		!trust.Publishers[1].Key.Equal(public("former officer")) || trust.Publishers[1].FromSize != 3 || *trust.Publishers[1].ToSize != 40 {
 		t.Errorf("ParseTrust = %+v", trust)
+	}
+	for index, want := range map[uint64]string{0: "old.example/log", 4: "old.example/log", 5: "older.example/log", 8: "older.example/log", 9: origin} {
+		if got := trust.OriginAt(index); got != want {
+			t.Errorf("OriginAt(%d) = %s, want %s", index, got, want)
+		}
 	}
 	for i, vkey := range trust.VKeys() {
 		if vkey != checkpoint.FormatVKey(trust.Log[i].Key()) || !strings.Contains(text, vkey) {
@@ -92,7 +98,7 @@ func TestParseTrustRefuses(t *testing.T) {
 		"bad UTF-8":                 replace(`"nl-kanaalstad"`, "\"nl-\xff\""),
 		"an unknown member":         replace(`"version": 1`, `"version": 1, "quorum": 2`),
 		"an unknown member inside":  replace(`"to_size": 40`, `"to_size": 40, "label": "x"`),
-		"another case":              replace(`"origin"`, `"Origin"`),
+		"another case":              replace(`"origin": "k`, `"Origin": "k`),
 		"a repeated member":         replace(`"version": 1`, `"version": 1, "version": 1`),
 		"a repeated member inside":  replace(`"to_size": 40`, `"to_size": 40, "to_size": 4000`),
 		"two origins":               replace(`"version": 1`, `"version": 1, "origin": "a"`),
@@ -130,6 +136,13 @@ func TestParseTrustRefuses(t *testing.T) {
 		"a key of small order":      replace(officer, small),
 		"a key without padding":     replace(officer, strings.TrimRight(officer, "=")),
 		"no key":                    replace(`"key": "`+officer+`", `, ``),
+		"an earlier log twice":      replace("older.example/log", "old.example/log"),
+		"this log before itself":    replace("older.example/log", "kanaalstad.example/log"),
+		"earlier logs in disorder":  replace(`"size": 9`, `"size": 4`),
+		"an earlier log of no size": replace(`"size": 9`, `"size": null`),
+		"an earlier log, unnamed":   replace(`"origin": "old.example/log", `, ``),
+		"an earlier log of 2^63":    replace(`"size": 9`, `"size": 9223372036854775808`),
+		"earlier null":              replace("\"earlier\": [\n    {\"origin\": \"old.example/log\", \"size\": 5},\n    {\"origin\": \"older.example/log\", \"size\": 9}\n  ]", `"earlier": null`),
 		"too much":                  text + strings.Repeat(" ", receipt.MaxTrust),
 	} {
 		if trust, err := receipt.ParseTrust([]byte(s)); err == nil {

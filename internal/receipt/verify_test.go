@@ -225,6 +225,29 @@ func TestKeyRanges(t *testing.T) {
 	}
 }
 
+// A log that goes on from another has that one's statements, which were made for it: below its end, and nowhere else (T-09).
+func TestT09StatementsOfEarlierLogs(t *testing.T) {
+	for _, c := range []struct {
+		madeFor string
+		size    uint64 // up to which the log has old.example/log's entries
+		want    bool
+	}{
+		{"old.example/log", at + 1, true}, {"old.example/log", at, false}, {"old.example/log", 0, false},
+		{origin, at + 1, false}, {origin, at, true}, {"another.example/log", at + 1, false},
+	} {
+		w, _ := sample(t)
+		entry, body := declare(t, "nl", func(s *declaration.Statement) { s.Log = c.madeFor })
+		w.entries[at] = entry
+		trust := w.trust()
+		trust.Earlier = []receipt.Earlier{{Origin: "old.example/log", Size: c.size}}
+		_, err := receipt.Verify(w.receipt(at, body), trust)
+		var no *receipt.FalseError
+		if c.want && err != nil || !c.want && (!errors.As(err, &no) || no.Claim != receipt.ClaimPlace) {
+			t.Errorf("a statement for %s at index %d, where the old log ends at %d: %v", c.madeFor, at, c.size, err)
+		}
+	}
+}
+
 func TestVerifyCouldNotTell(t *testing.T) {
 	for name, c := range map[string]struct {
 		claim string

@@ -2,6 +2,7 @@ package roster
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -73,9 +74,12 @@ func (c *chain) renew(file []byte, v *root.Root) {
 	}
 }
 
+// ErrNewInEpoch is wrapped by errors about a log that came after the EPOCH in force.
+var ErrNewInEpoch = errors.New("root.json alone can judge it from the next epoch on")
+
 // Authority is what proves to whoever has root.json alone who had to vouch for a head in the epoch in force: the roots and
 // EPOCH acts up to it, and its lines about the log's member and those who cosigned. It fails while no anchor has proven the
-// epoch yet: the next one does.
+// epoch yet: the next one does. Errors wrap ErrNewInEpoch where the log came after the EPOCH.
 func (r *Roster) Authority(m *Member, note []byte) (*registryv1.Authority, error) {
 	by, err := r.Finality(m, note)
 	if err != nil {
@@ -91,7 +95,7 @@ func (r *Roster) Authority(m *Member, note []byte) (*registryv1.Authority, error
 	}
 	standing := e.lines.Standing(m.ID())
 	if s, err := ParseStanding(standing.GetText()); err != nil || !slices.ContainsFunc(s.Logs, func(l *Log) bool { return l.Origin == by.Head.Origin }) {
-		return nil, fmt.Errorf("the log %s is not in the lines of epoch %d, and will be in the next one's", by.Head.Origin, e.Number)
+		return nil, fmt.Errorf("%w: the log %s is not in the lines of epoch %d", ErrNewInEpoch, by.Head.Origin, e.Number)
 	}
 	a.Roots, a.Links = r.chain.roots, r.chain.links
 	a.Lines = append(a.Lines, standing)

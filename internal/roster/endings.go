@@ -290,7 +290,7 @@ func (r *Roster) move(a *registryv1.MoveLog, s signers) error {
 // anew. Its witnesses begin where the old log ended, as at a pin.
 func (r *Roster) goesOnIn(m *Member, next *act.Member, end Pin, anew bool) {
 	m.Log().End, m.turning = &end, nil
-	log := &Log{Origin: next.Origin(), Keys: []KeyRange{{Keys: next.Log}}, GoesOn: !anew}
+	log := &Log{Origin: next.Origin(), Keys: []KeyRange{{Keys: next.Log}}, GoesOn: !anew && end.Size > 0}
 	from := uint64(0)
 	if log.GoesOn {
 		from = end.Size

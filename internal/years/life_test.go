@@ -334,7 +334,8 @@ func (w *world) freeze(id string) {
 	}
 }
 
-// move gives a city a new log, as after lost keys: empty, of another name, with keys of its own.
+// move gives a city a new log, as after lost keys, of another name and with keys of its own. It has the old one's entries, unless
+// nobody has them any more.
 func (w *world) move(id string) {
 	t := w.towns[id]
 	m := w.r.Member(id)
@@ -349,9 +350,20 @@ func (w *world) move(id string) {
 		w.keptPublishers(t, e)
 		e.Origin, e.LogVkeys, e.NodeKey = &next.Origin, next.Entry.LogVkeys, next.Entry.NodeKey
 	}, next.Note(w.t, 0, logproof.EmptyRoot(), w.now), append(t.Keys("recovery"), next.Keys("log", "node")...)...)
-	w.do(&registryv1.MoveLog{OldOrigin: &t.Origin, Size: &end.Size, Root: end.Root[:], Request: req.Envelope.Format()}, w.holders()...)
+	move := &registryv1.MoveLog{OldOrigin: &t.Origin, Size: &end.Size, Root: end.Root[:], Request: req.Envelope.Format()}
+	if w.chance(4) {
+		move.Anew = new(true)
+	}
+	w.do(move, w.holders()...)
 	t.City, t.next = next, nil
-	t.log = alliancetest.NewLog(w.t, next)
+	if w.r.Member(id).Begin() == nil {
+		w.told["logs that began anew"]++
+		t.log = alliancetest.NewLog(w.t, next)
+		return
+	}
+	w.told["logs that went on elsewhere"]++
+	t.log = t.log.GoOn(next, end.Size)
+	w.pins[next.Origin] = roster.Pin{Size: end.Size, Root: end.Root}
 }
 
 func (w *world) accredit() {

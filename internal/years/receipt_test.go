@@ -89,7 +89,7 @@ func (w *world) provable(id string, head checkpoint.Checkpoint, good bool) int {
 			break
 		}
 		signed, err := declaration.ParseSigned(w.statements(id)[index])
-		if err != nil || signed.Statement.Log != head.Origin {
+		if err != nil || signed.Statement.Log != w.originAt(id, head.Origin, index) {
 			continue // an act, an anchor
 		}
 		if _, ok := m.Publisher(signed.Envelope.Signatures[0].KeyID, uint64(index)); ok == good {
@@ -97,6 +97,16 @@ func (w *world) provable(id string, head checkpoint.Checkpoint, good bool) int {
 		}
 	}
 	return -1
+}
+
+// originAt is for which log the statement at an index was made, of a log that may go on from others.
+func (w *world) originAt(id, origin string, index int) string {
+	for _, l := range w.r.Member(id).Before(origin) {
+		if uint64(index) < l.End.Size {
+			return l.Origin
+		}
+	}
+	return origin
 }
 
 // sameKeys reports whether a head's keys are those that the epoch's lines give.
@@ -132,6 +142,10 @@ func (w *world) keepReceipts(id string) {
 	a, err := authority.Of(w.r, m, note)
 	if errors.Is(err, roster.ErrNotFinal) && id == secretariat {
 		return // up to the hand-over its head is the last epoch's, and the next one will be proven
+	}
+	if errors.Is(err, roster.ErrNewInEpoch) {
+		w.told["of a log that is new in the epoch"]++
+		return
 	}
 	if err != nil {
 		w.t.Fatalf("%s: authority for %s: %v", w, id, err)

@@ -102,6 +102,9 @@ func (w *world) below(id string) []byte {
 	if !ok || pin.Size < 2 {
 		return nil
 	}
+	if _, err := w.r.LogKeys(m.Log().Origin, pin.Size-1); err != nil {
+		return nil // it went on from another log there: no key signs for it below
+	}
 	var tree logproof.Range
 	for _, e := range w.towns[id].log.Entries[:pin.Size-1] {
 		tree.Append(logproof.LeafHash(e))

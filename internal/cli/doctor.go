@@ -125,12 +125,6 @@ func (a *App) examine(ctx context.Context, c *checkup) error {
 	return a.sayHealth(h, c.asJSON)
 }
 
-// cityID is the city that was named, or the workspace's; empty if none is.
-func (o *officer) cityID() (string, error) {
-	ws, err := findWorkspace(o.workspace, ".")
-	return cmp.Or(o.city, ws.City), err
-}
-
 // keyFiles are the key files of the user's settings and those that were named.
 func (a *App) keyFiles(named []string) ([]string, error) {
 	entries, err := os.ReadDir(a.configFile(""))

@@ -52,15 +52,20 @@ func (o *officer) flags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&o.asJSON, "json", false, "print JSON")
 }
 
-// member finds the officer's city in the registry.
+// cityID is the city that was named, or the workspace's; empty if none is.
+func (o *officer) cityID() (string, error) {
+	if o.city != "" {
+		return o.city, nil
+	}
+	ws, err := findWorkspace(o.workspace, ".")
+	return ws.City, err
+}
+
+// officersCity finds the officer's city in the registry.
 func (a *App) officersCity(ctx context.Context, o *officer) (*roster.Roster, *roster.Member, error) {
-	id := o.city
-	if id == "" {
-		ws, err := findWorkspace(o.workspace, ".")
-		if err != nil {
-			return nil, nil, err
-		}
-		id = ws.City
+	id, err := o.cityID()
+	if err != nil {
+		return nil, nil, err
 	}
 	if id == "" {
 		return nil, nil, usage(errors.New("which city?"), "give --city ID, or write city: ID into cityproof.yaml")

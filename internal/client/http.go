@@ -88,11 +88,7 @@ func (w *Web) Beside(base string) (*Web, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, err := url.Parse(w.base)
-	if err != nil {
-		return nil, err
-	}
-	if u.Scheme != own.Scheme || u.Host != own.Host {
+	if own, err := Server(w.base); err != nil || own != serverOf(u) {
 		return nil, fmt.Errorf("%s and %s are two servers", base, w.base)
 	}
 	other := *w
@@ -106,8 +102,10 @@ func Server(base string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return u.Scheme + "://" + u.Host, nil
+	return serverOf(u), nil
 }
+
+func serverOf(u *url.URL) string { return u.Scheme + "://" + u.Host }
 
 // parseBase checks a base URL and takes the slashes off its end.
 func parseBase(base string) (*url.URL, error) {

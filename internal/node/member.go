@@ -159,9 +159,6 @@ func (m *member) openSigner() (*signingkey.LogSigner, error) {
 	if err != nil {
 		return nil, err
 	}
-	if nextEd == nil {
-		return signingkey.NewLogSigner(m.origin, ed, pq, m.state)
-	}
 	return signingkey.NewTurningLogSigner(m.origin, ed, pq, nextEd, nextPQ, m.state)
 }
 

@@ -79,21 +79,20 @@ func (l *logKeys) vkeys() []string {
 // ML-DSA-44 keys. A last note in state must be by exactly these keys: else keys
 // and state belong to different logs.
 func NewLogSigner(origin string, ed, pq *Key, state *State) (*LogSigner, error) {
-	return newLogSigner(origin, state, [2]*Key{ed, pq})
+	return NewTurningLogSigner(origin, ed, pq, nil, nil, state)
 }
 
 // NewTurningLogSigner is NewLogSigner for a log whose keys an alliance replaces: the
-// next ones sign once Turn was called, or if they signed the last note already.
+// next ones, where they are not nil, sign once Turn was called, or if they signed the
+// last note already.
 func NewTurningLogSigner(origin string, ed, pq, nextEd, nextPQ *Key, state *State) (*LogSigner, error) {
-	return newLogSigner(origin, state, [2]*Key{ed, pq}, [2]*Key{nextEd, nextPQ})
-}
-
-// newLogSigner takes the keys that sign, and those after them, if any.
-func newLogSigner(origin string, state *State, pairs ...[2]*Key) (*LogSigner, error) {
 	s := &LogSigner{origin: origin, state: state}
-	for i, into := range []**logKeys{&s.keys, &s.next}[:len(pairs)] {
-		var err error
-		if *into, err = newLogKeys(origin, pairs[i][0], pairs[i][1]); err != nil {
+	var err error
+	if s.keys, err = newLogKeys(origin, ed, pq); err != nil {
+		return nil, err
+	}
+	if nextEd != nil || nextPQ != nil {
+		if s.next, err = newLogKeys(origin, nextEd, nextPQ); err != nil {
 			return nil, err
 		}
 	}

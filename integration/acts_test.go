@@ -241,6 +241,34 @@ func TestEveryActOfAnAlliance(t *testing.T) {
 		a.publish(kanaalstad, 0, 30*time.Second)
 	})
 
+	a.step(t, "the registry's own log gets new keys, by the root keys alone, and everybody follows", func(t *testing.T) {
+		keys := filepath.Join(a.folder(0), "next")
+		ed, pq, request := keys+"-ed25519.key", keys+"-mldsa44.key", filepath.Join(t.TempDir(), "change.json")
+		a.cityproof(0, "keygen", ed, "--role", "log", "--plain")
+		a.cityproof(0, "keygen", pq, "--role", "log", "--plain", "--algorithm", "ml-dsa-44")
+		a.cityproof(0, "change-request", "--city", "xx-secretariat", "--new", ed, "--new", pq, "--key", a.recovery(0), "--out", request, "--root", a.demo.Root)
+		a.kill(0)
+		a.edit(a.demo.Nodes[0].Config, "  - city: xx-secretariat\n", "  - city: xx-secretariat\n    keys:\n      next_log_ed25519: "+ed+"\n      next_log_mldsa44: "+pq+"\n")
+		a.start(0)
+		stop := a.publishing(kanaalstad, 400, a.officer(kanaalstad))
+		a.says(a.acts(1, "rotate", request), "no EPOCH pins the registry, so its log keys turn by the root keys alone")
+		a.roots(0, "rotate", request)
+		if policy := a.cityproof(0, "alliance", "roster", "--policy", "xx-secretariat", "--root", a.demo.Root); strings.Contains(policy, a.demo.Nodes[0].LogVKey) {
+			t.Errorf("the policy has the old key:\n%s", policy)
+		}
+		_, auditor := a.newKey(0, "auditor-3", "node")
+		a.acts(0, "accredit", "A third", auditor) // the next act, under the new keys
+		a.publish(0, 0, 30*time.Second)
+		a.publish(kanaalstad, 0, 30*time.Second)
+		if n := stop(); n == 0 {
+			t.Error("nothing was published meanwhile")
+		}
+		a.kill(0)
+		a.start(0)
+		a.publish(0, 0, 30*time.Second)
+		a.says(a.cityproof(0, "audit", "--root", a.demo.Root, "xx-secretariat"), "TRUE           xx-secretariat")
+	})
+
 	a.step(t, "a node moves to other addresses, and the others follow while they run", func(t *testing.T) {
 		n, ports := &a.demo.Nodes[kanaalstad], a.freePorts(3)
 		request := filepath.Join(t.TempDir(), "change.json")

@@ -115,17 +115,11 @@ func stillFinal(r *roster.Roster, own *roster.Member, f *ledger.Published) bool 
 // keys, an anchor makes the first of the new ones: else a log in which nothing is published would have no head to show.
 func (a *alliance) turnKeys(ctx context.Context, own *roster.Member) (turned bool, err error) {
 	log := a.member.ledger
-	in, want := newestKeys(own)
-	switch {
-	case slices.Equal(want, log.VKeys()):
-		return false, nil
-	case !slices.Equal(want, log.NextVKeys()):
-		return false, fmt.Errorf("the registry says that this log is signed with other keys than this node has: %q", want)
-	}
-	again := log.Published().Checkpoint.Size >= in.From
-	if err := log.TurnKeys(again); err != nil {
+	if turned, err = (ownLog{log}).Turn(a.follower.Roster()); !turned || err != nil {
 		return false, err
 	}
+	in, _ := newestKeys(own)
+	again := log.Published().Checkpoint.Size >= in.From
 	a.logger.Info("the log is signed with its new keys", slog.Uint64("from_size", in.From))
 	f := log.Final()
 	if again || f == nil || f.Checkpoint.Size != log.Published().Checkpoint.Size {
@@ -140,6 +134,10 @@ func (a *alliance) turnKeys(ctx context.Context, own *roster.Member) (turned boo
 		return true, err
 	}
 	return true, a.append(ctx, entry)
+}
+
+func otherKeysError(want []string) error {
+	return fmt.Errorf("the registry says that this log is signed with other keys than this node has: %q", want)
 }
 
 // newestKeys are the keys that sign a member's log now, and from which size on.

@@ -3,10 +3,12 @@ package node
 import (
 	"context"
 	"crypto/sha256"
+	"slices"
 
 	"github.com/cityproof/cityproof/internal/ledger"
 	"github.com/cityproof/cityproof/internal/mirrorstore"
 	"github.com/cityproof/cityproof/internal/proof"
+	"github.com/cityproof/cityproof/internal/roster"
 	"github.com/cityproof/cityproof/internal/tile"
 )
 
@@ -43,6 +45,18 @@ func (l ownLog) Append(ctx context.Context, entry []byte, files [][]byte) (uint6
 		return 0, err
 	}
 	return out.Placed[0].Index, nil
+}
+
+// Turn lets the log's next keys sign its newest head, if the roster says that they do.
+func (l ownLog) Turn(r *roster.Roster) (bool, error) {
+	in, want := newestKeys(r.ByOrigin(l.ledger.Origin()))
+	switch {
+	case slices.Equal(want, l.ledger.VKeys()):
+		return false, nil
+	case !slices.Equal(want, l.ledger.NextVKeys()):
+		return false, otherKeysError(want)
+	}
+	return true, l.ledger.TurnKeys(l.ledger.Published().Checkpoint.Size >= in.From)
 }
 
 // ConsistencyProof implements cosigning.Prover.

@@ -149,7 +149,24 @@ func (f *Follower) replay(ctx context.Context, src Source) (*State, error) {
 	if err := next.applyAll(ctx, src, head, f.remember); err != nil {
 		return nil, err
 	}
-	return next, verify(next.Roster, note, head)
+	err = verify(next.Roster, note, head)
+	if own, ok := src.(turner); ok && err != nil {
+		turned, terr := own.Turn(next.Roster)
+		if terr != nil {
+			return nil, terr
+		}
+		if turned {
+			return f.replay(ctx, src) // its head is signed anew
+		}
+	}
+	return next, err
+}
+
+// turner is a source that is the registry's own log, on the node that signs it. An act in it may end the keys that signed the
+// head over that very act: nobody else can follow before the new ones have.
+type turner interface {
+	// Turn lets the keys sign the newest head that the roster says sign it; false if they do already.
+	Turn(r *roster.Roster) (bool, error)
 }
 
 // fork tells a head that the registry signed from one that somebody made up.

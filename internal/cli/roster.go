@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -167,6 +168,7 @@ func (a *App) allianceStatus() *cobra.Command {
 		a.sayStatus(s)
 		if lag := st.Clock.Lag(a.Now().Unix(), th.Thresholds); lag.Light != logtime.Green {
 			a.say("%s the registry: %s", lightWord(lag.Light), silence(lag))
+			a.saySeats(st.Roster, lag.Light)
 		}
 		a.sayLags(cmd.Context(), st, th.Thresholds)
 		return nil
@@ -188,6 +190,23 @@ func (a *App) sayStatus(s *shownStatus) {
 	}
 	for _, v := range s.VoidActs {
 		a.say("ALARM entry %d (%s) breaks a rule and has no effect: %s", v.Entry, v.What, line(v.Reason))
+	}
+}
+
+// saySeats tells how many could still witness a silent registry, and the way out where they don't.
+func (a *App) saySeats(r *roster.Roster, light logtime.Light) {
+	bench := r.Bench(r.ByOrigin(r.Root().Terms.Registry.Origin), r.Size()+1)
+	voices := 0
+	for _, v := range bench.Voices {
+		if slices.Contains(bench.Committee, v.ID) && r.Member(v.ID).Cosigns(v.Witness.Key, a.Now().Unix()) {
+			voices++
+		}
+	}
+	want := roster.Quorum(len(bench.Committee))
+	a.say("  %d of the %d on its seats may sign, and %d must", voices, len(bench.Committee), want)
+	if light == logtime.Red || voices < want {
+		a.say("  If they stay silent its time stands still, and no epoch can seat others. The holders of the root keys can:")
+		a.say("  cityproof alliance next-root PREVIOUS.json --out root.%d.json --reseat ID --reseat ID …", r.Root().Version+1)
 	}
 }
 

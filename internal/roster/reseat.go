@@ -42,6 +42,25 @@ func (r *Roster) reseat(s *root.Reseat) error {
 	return nil
 }
 
+// ReseatBy is a reseat by members, with their keys of now, that would have effect as the registry's next entry. The version that
+// brings it is for the caller to enter.
+func (r *Roster) ReseatBy(ids ...string) (*root.Reseat, error) {
+	owner := r.registryOwner()
+	s := &root.Reseat{Epoch: r.epochOf(owner, r.Size()+1).Number}
+	for _, id := range slices.Sorted(slices.Values(ids)) {
+		m := r.members[id]
+		if m == nil {
+			return nil, fmt.Errorf("%s is no member", id)
+		}
+		v := Voice{id, m.Entry.GetOperator(), m.Witness, m.Mirror}
+		if err := r.checkSeat(v, owner); err != nil {
+			return nil, err
+		}
+		s.Seats = append(s.Seats, root.Seat{ID: id, Operator: v.Operator, Witness: checkpoint.FormatVKey(v.Witness), Mirror: checkpoint.FormatVKey(v.Mirror)})
+	}
+	return s, nil
+}
+
 // checkSeat refuses who can't witness the registry now, and keys that are not the member's: they may be newer than the epoch.
 func (r *Roster) checkSeat(v Voice, owner *Member) error {
 	m := r.members[v.ID]

@@ -103,6 +103,7 @@ func (a *governed) member(id string) shown {
 // state is what alliance status --json says.
 type state struct {
 	RegistrySize uint64 `json:"registry_size"`
+	RegistryTime int64  `json:"registry_time"`
 	Epoch        int
 	EpochDue     bool `json:"epoch_due"`
 	RootVersion  int  `json:"root_version"`

@@ -332,6 +332,12 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add(b)
 	h := holder(f, w.first)
+	other := found(f, 5)
+	other.record(other.reseatDraft(0, other.r.Committee(secretariat)[1], other.r.Committee(secretariat)[0]))
+	if b, err = other.authority(secretariat, other.final(secretariat, 3)).Format(); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		a, err := authority.Parse(b)
 		if err != nil {

@@ -272,6 +272,11 @@ func FuzzParse(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(b)
+	cities := founders(f)
+	if b, err = alliancetest.SignRoot(f, r, alliancetest.ReseatDraft(r, 3, cities[1], cities[2]), "root 1").Format(); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
 	f.Add([]byte(`{"signed":{"_type":"root"}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := root.Parse(b)

@@ -42,7 +42,7 @@ func (w *world) epoch() {
 	if w.chance(4) {
 		w.tryVoid(attempts) // between EPOCH and the hand-over, too
 	}
-	if w.chance(12) {
+	if w.chance(12) && !w.wrong { // holders sign a number once, so the liar's side gets no version
 		w.silence() // and its anchor hands over
 	}
 	w.anchor(time.Hour)

@@ -267,6 +267,9 @@ func TestEveryActOfAnAlliance(t *testing.T) {
 		a.start(0)
 		a.publish(0, 0, 30*time.Second)
 		a.says(a.cityproof(0, "audit", "--root", a.demo.Root, "xx-secretariat"), "TRUE           xx-secretariat")
+		if s := a.status(); !s.RootOutdated {
+			t.Error("the status does not say that the next version of the root is due")
+		}
 	})
 
 	a.step(t, "a node moves to other addresses, and the others follow while they run", func(t *testing.T) {
@@ -342,14 +345,14 @@ func TestEveryActOfAnAlliance(t *testing.T) {
 			a.cityproof(0, "keygen", a.holder(role+"-4"), "--role", role, "--plain")
 		}
 		a.says(a.cityproof(0, "alliance", "next-root", a.demo.Root, "--pin", "--root", a.demo.Root, "--drop-root-key", a.public(a.holder("root-1")), "--add-root-key", a.public(a.holder("root-4")),
-			"--drop-act-key", a.public(a.holder("act-3")), "--add-act-key", a.public(a.holder("act-4")), "--out", next), "version 2", "0 keys of the version before, 2 wanted")
+			"--drop-act-key", a.public(a.holder("act-3")), "--add-act-key", a.public(a.holder("act-4")), "--out", next), "version 2", "0 keys of the version before, 2 wanted", "it names the keys that sign the registry's log now")
 		a.cityproof(0, "alliance", "sign", next, "--previous", a.demo.Root, "--key", a.holder("root-1"))
 		a.says(a.cityproof(1, "alliance", "sign", next, "--previous", a.demo.Root, "--key", a.holder("act-1")), "no root key")
 		a.cityproof(0, "alliance", "sign", next, "--previous", a.demo.Root, "--key", a.holder("root-2"))
 		a.says(a.acts(1, "root", next), "version 2 by its own keys")
 		a.says(a.cityproof(0, "alliance", "sign", next, "--previous", a.demo.Root, "--key", a.holder("root-4")), "It is signed")
 		a.acts(0, "root", next)
-		if s := a.status(); s.RootVersion != 2 {
+		if s := a.status(); s.RootVersion != 2 || s.RootOutdated {
 			t.Errorf("root version %d, want 2", s.RootVersion)
 		}
 		a.says(a.acts(1, "root", next), "version 2 follows version 2")

@@ -103,9 +103,11 @@ func (a *governed) member(id string) shown {
 // state is what alliance status --json says.
 type state struct {
 	RegistrySize uint64 `json:"registry_size"`
+	RegistryTime int64  `json:"registry_time"`
 	Epoch        int
 	EpochDue     bool `json:"epoch_due"`
 	RootVersion  int  `json:"root_version"`
+	RootOutdated bool `json:"root_outdated"`
 	RuleSet      int  `json:"rule_set"`
 	Rotations    []struct{ Member, Leaf string }
 	VoidActs     []struct{ What, Reason string } `json:"void_acts"`

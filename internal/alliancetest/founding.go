@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,5 +80,17 @@ func GoOnDraft(prev *root.Root, size uint64, head proof.Hash, in *City) root.Dra
 	from := root.ContinueFrom{Version: d.Version, Origin: prev.Terms.Registry.Origin, Size: int64(size), Root: head[:]} //nolint:gosec // a test's
 	d.Terms.ContinueFrom = append(slices.Clip(d.Terms.ContinueFrom), from)
 	d.Terms.Registry.Origin, d.Terms.Registry.VKeys = in.Origin, in.Entry.GetLogVkeys()
+	return d
+}
+
+// ReseatDraft is the version after one by which cities witness the registry instead of the committee of an epoch.
+func ReseatDraft(prev *root.Root, epoch uint32, seats ...*City) root.Draft {
+	d := NextDraft(prev)
+	s := &root.Reseat{Version: d.Version, Epoch: epoch}
+	for _, c := range seats {
+		s.Seats = append(s.Seats, root.Seat{ID: c.ID, Operator: c.Entry.GetOperator(), Witness: c.Entry.GetWitnessVkey(), Mirror: c.Entry.GetMirrorVkey()})
+	}
+	slices.SortFunc(s.Seats, func(a, b root.Seat) int { return strings.Compare(a.ID, b.ID) })
+	d.Terms.Reseat = s
 	return d
 }

@@ -7,6 +7,7 @@ import (
 
 	registryv1 "github.com/cityproof/cityproof/api/cityproof/registry/v1"
 	"github.com/cityproof/cityproof/internal/canonical"
+	"github.com/cityproof/cityproof/internal/root"
 	"github.com/cityproof/cityproof/internal/roster"
 )
 
@@ -71,10 +72,19 @@ func checkForm(m *registryv1.Authority) error {
 	switch {
 	case m.Epoch == nil:
 		return errors.New("it names no epoch")
-	case m.GetEpoch() == 0 && len(m.GetRoots())+len(m.GetLinks())+len(m.GetLines()) > 0:
+	case m.GetEpoch() == 0 && len(m.GetLinks())+len(m.GetLines()) > 0:
 		return errors.New("the founding needs no proof, and this has one")
 	case len(m.GetRoots()) > maxRoots || len(m.GetLinks()) > maxLinks || len(m.GetLines()) > maxLines:
 		return fmt.Errorf("%d roots, %d links and %d lines, want at most %d, %d and %d", len(m.GetRoots()), len(m.GetLinks()), len(m.GetLines()), maxRoots, maxLinks, maxLines)
+	}
+	if n := len(m.GetRoots()); m.GetEpoch() == 0 && n > 0 {
+		newest, err := root.Parse(m.GetRoots()[n-1])
+		if err != nil {
+			return err
+		}
+		if s := newest.Terms.Reseat; s == nil || s.Epoch != 0 {
+			return errors.New("the founding needs no roots without a reseat for it, and this has some")
+		}
 	}
 	for _, l := range m.GetLinks() {
 		if len(l.GetLines()) > maxLines || len(l.GetPath()) > maxPath {

@@ -21,6 +21,10 @@ const origin = "busan.example/log"
 
 // judge certifies an authority and lets its bench judge a note, as whoever verifies a receipt does.
 func judge(h *authority.Holder, a *authority.Authority, note []byte, size uint64) error {
+	return judgeOf(h, a, origin, note, size)
+}
+
+func judgeOf(h *authority.Holder, a *authority.Authority, origin string, note []byte, size uint64) error {
 	c, err := h.Certify(a, origin)
 	if err != nil {
 		return err
@@ -29,7 +33,7 @@ func judge(h *authority.Holder, a *authority.Authority, note []byte, size uint64
 	if err != nil {
 		return err
 	}
-	_, err = c.Bench.Final(note, keys)
+	_, _, err = c.Final(note, keys)
 	return err
 }
 
@@ -328,6 +332,12 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add(b)
 	h := holder(f, w.first)
+	other := found(f, 5)
+	other.record(other.reseatDraft(0, other.r.Committee(secretariat)[1], other.r.Committee(secretariat)[0]))
+	if b, err = other.authority(secretariat, other.final(secretariat, 3)).Format(); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		a, err := authority.Parse(b)
 		if err != nil {

@@ -49,6 +49,14 @@ type Certificate struct {
 	Root     *root.Root
 	Standing *roster.Standing
 	Bench    *roster.Bench
+	// Reseats are those who may vouch instead, of the registry's own log: versions of the root named them for the epoch.
+	Reseats []*roster.Bench
+}
+
+// Final checks that those who may vouch made a note final, and returns the members on their seats. Errors wrap roster.ErrNotFinal
+// where only cosignatures are missing.
+func (c *Certificate) Final(note []byte, log []*checkpoint.Verifier) (by *roster.FinalBy, committee []string, err error) {
+	return oneOf(append([]*roster.Bench{c.Bench}, c.Reseats...), func(b *roster.Bench) (*roster.FinalBy, error) { return b.Final(note, log) })
 }
 
 // Counts refuses a head of a registry log that has ended, after its keys signed two histories: offline only the one that a
@@ -66,12 +74,12 @@ func (c *Certificate) Counts(head checkpoint.Checkpoint) error {
 // Certify checks an authority from the holder's root on, for the log of an origin. Errors wrap ErrCouldNotTell; any other
 // says that something in it is false.
 func (h *Holder) Certify(a *Authority, origin string) (*Certificate, error) {
-	if a.Epoch() == 0 {
-		return h.certifyFounding(origin)
-	}
 	roots, err := h.roots(a.message)
 	if err != nil {
 		return nil, err
+	}
+	if a.Epoch() == 0 {
+		return h.certifyFounding(origin, roots)
 	}
 	at, links, err := h.start(roots, a.message)
 	if err != nil {
@@ -89,10 +97,10 @@ func (h *Holder) Certify(a *Authority, origin string) (*Certificate, error) {
 	if c.Standing, c.Bench, err = at.read(a.message.GetLines(), origin); err != nil {
 		return nil, fmt.Errorf("epoch %d: %w", at.epoch, err)
 	}
-	return c, nil
+	return c, c.reseat(origin, roots)
 }
 
-func (h *Holder) certifyFounding(origin string) (*Certificate, error) {
+func (h *Holder) certifyFounding(origin string, roots []*root.Root) (*Certificate, error) {
 	if h.founding == nil {
 		return nil, fmt.Errorf("%w: it is judged by the founding, which is in version 1 of root.json, and this is version %d", ErrCouldNotTell, h.root.Version)
 	}
@@ -100,7 +108,8 @@ func (h *Holder) certifyFounding(origin string) (*Certificate, error) {
 	if m == nil {
 		return nil, fmt.Errorf("%w: the log %s is of none of the founders", ErrCouldNotTell, origin)
 	}
-	return &Certificate{Root: h.root, Standing: h.founding.Standing(m), Bench: h.founding.Bench(m, 0)}, nil
+	c := &Certificate{Root: roots[len(roots)-1], Standing: h.founding.Standing(m), Bench: h.founding.Bench(m, 0)}
+	return c, c.reseat(origin, roots)
 }
 
 // roots returns the holder's version and all that follow it, each proven by the one before.
@@ -240,14 +249,17 @@ func signedBy(e *declaration.Envelope, roots []*root.Root, from int) (int, error
 
 // anchored checks an anchor by the quorum of the registry's committee in p, and by the registry's own key.
 func (p place) anchored(note []byte, voices []roster.Voice, roots []*root.Root) (checkpoint.Checkpoint, error) {
-	bench := &roster.Bench{Committee: p.committee, Voices: voices}
+	benches, err := reseats(roots, p.epoch, &roster.Bench{Committee: p.committee, Voices: voices})
+	if err != nil {
+		return checkpoint.Checkpoint{}, err
+	}
 	var errs []error
 	for _, r := range slices.Backward(roots) {
 		key, err := checkpoint.NewVerifier(r.Log[0])
 		if err != nil {
 			return checkpoint.Checkpoint{}, err
 		}
-		by, err := bench.Witnessed(note, []*checkpoint.Verifier{key})
+		by, _, err := oneOf(benches, func(b *roster.Bench) (*roster.FinalBy, error) { return b.Witnessed(note, []*checkpoint.Verifier{key}) })
 		if err == nil {
 			return by.Head, ended(by.Head, roots[len(roots)-1])
 		}

@@ -199,6 +199,7 @@ func (a *App) allianceSign() *cobra.Command {
 				return err
 			}
 		}
+		a.sayVersion(r)
 		for _, s := range signers {
 			if r, err = r.Sign(prev, s); err != nil {
 				return refused(err, "is this the key whose public half you gave for the root?")

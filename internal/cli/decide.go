@@ -280,6 +280,9 @@ func (a *App) signAct(path string, b []byte, signers []crypto.Signer) error {
 		return refused(err, "is this a file that a verb of cityproof alliance wrote?")
 	}
 	a.sayAct(signed)
+	if v := recordedBy(signed, path+".file"); v != nil {
+		a.sayVersion(v)
+	}
 	if signed, err = signed.Countersign(signers...); err != nil {
 		return refused(err, "each key signs once")
 	}
@@ -288,6 +291,19 @@ func (a *App) signAct(path string, b []byte, signers []crypto.Signer) error {
 	}
 	a.say("Signed %s. It has %d signatures. When enough have signed: cityproof alliance submit %s", path, len(signed.Envelope.Signatures), path)
 	return nil
+}
+
+// recordedBy is the version of the root that an act records, where its file lies beside it; nil if there is none.
+func recordedBy(signed *act.Act, file string) *root.Root {
+	b, err := readLimited(file, root.MaxFile)
+	if sum := sha256.Sum256(b); err != nil || !bytes.Equal(sum[:], signed.Message.GetRootVersion().GetFile()) {
+		return nil
+	}
+	v, err := root.Parse(b)
+	if err != nil {
+		return nil
+	}
+	return v
 }
 
 // entryAt reads an entry of a registry that was replayed; that it belongs there, the replay has shown for the root.

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,6 +20,7 @@ import (
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/receipt"
 	"github.com/cityproof/cityproof/internal/root"
+	"github.com/cityproof/cityproof/internal/roster"
 )
 
 // allianceRoot records a version of the root. One by which the registry goes on after a fork is the first act in its new log.
@@ -56,6 +58,7 @@ type nextVersion struct {
 	addRoot, dropRoot, addAct, dropAct []string
 	threshold, actThreshold, years     int
 	pin                                bool
+	reseat                             []string // member ids
 }
 
 func (a *App) allianceNextRoot() *cobra.Command {
@@ -72,15 +75,23 @@ It counts once it is recorded: cityproof alliance root root.2.json --key ACT.key
 --pin reads the registry and lets the version vouch for its newest epoch: then receipts need
 no proof of the epochs before. Do it with each version; without it receipts grow each month.
 Give --pin at least yearly: what holders pin they vouch for, so replay the registry first.
+Give it after the registry's log got new keys too: without a version that names them, receipts
+of later epochs can't be told by root.json alone.
 
 After the registry's keys signed two histories, --continue-from names the head that counts:
 a checkpoint of the old log, in a file. What those keys signed for larger sizes is void, on
 every branch. --log is trust.json of the new log, which needs a new name beside the old one
 and new keys, and holds the same entries up to there. Every member puts the file beside its
-root.json, as root.2.json, and refuses the liar's branch from then on.`,
+root.json, as root.2.json, and refuses the liar's branch from then on.
+
+After so many seats of the registry fell silent that none of its heads gets a quorum,
+--reseat names the members who witness it instead, with their keys as the registry has
+them now, until the next epoch is handed over. Replace lost keys first (alliance rotate, by
+root keys); suspend who stays silent, or the next committee may have them again.`,
 		Example: `  cityproof alliance next-root root.json --out root.2.json --pin
   cityproof alliance next-root root.json --out root.2.json --drop-root-key OLD --add-root-key NEW
-  cityproof alliance next-root root.json --out root.2.json --continue-from agreed.checkpoint --log new/trust.json`,
+  cityproof alliance next-root root.json --out root.2.json --continue-from agreed.checkpoint --log new/trust.json
+  cityproof alliance next-root root.json --out root.2.json --reseat jp-tsukuba --reseat kr-busan --reseat fr-lyon`,
 	}
 	fl := cmd.Flags()
 	fl.StringArrayVar(&v.addRoot, "add-root-key", nil, "public `key` of a new holder (repeat)")
@@ -95,6 +106,7 @@ root.json, as root.2.json, and refuses the liar's branch from then on.`,
 	fl.StringVar(&v.from, "continue-from", "", "`file` of the checkpoint of the old registry log that counts, after a proven fork")
 	fl.StringVar(&v.log, "log", "", "trust.json of the log in which the registry goes on")
 	fl.StringVar(&v.url, "url", "", "`URL` of that log (default: as before)")
+	fl.StringArrayVar(&v.reseat, "reseat", nil, "`id` of a member who witnesses the registry in place of its silent committee (repeat)")
 	fl.StringVarP(&v.out, "out", "o", "", "`file` to write")
 	_ = cmd.MarkFlagRequired("out")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.nextRoot(cmd.Context(), &v, args[0]) }
@@ -118,12 +130,8 @@ func (a *App) nextRoot(ctx context.Context, v *nextVersion, previous string) err
 	if err := v.exchangeKeys(&d); err != nil {
 		return err
 	}
-	if v.pin {
-		st, _, err := a.follow(ctx, &v.decision)
-		if err != nil {
-			return err
-		}
-		d.Terms.Pin = st.Roster.Pin()
+	if err := a.fromRegistry(ctx, v, &d); err != nil {
+		return err
 	}
 	if (v.from == "") != (v.log == "") || v.url != "" && v.from == "" {
 		return usage(errors.New("--continue-from, --log and --url belong together"), "the registry moves after a proven fork alone, and then to a new log")
@@ -148,11 +156,52 @@ func (a *App) nextRoot(ctx context.Context, v *nextVersion, previous string) err
 		return err
 	}
 	a.say("Wrote %s: version %d of %q, unsigned.", v.out, next.Version, next.Terms.Name)
-	if c := next.GoesOn(); c != nil {
-		a.say("  the registry goes on in %s from size %d; everything above that in %s is void", line(next.Terms.Registry.Origin), c.Size, line(prev.Terms.Registry.Origin))
+	a.sayVersion(next)
+	if next.GoesOn() == nil && !slices.Equal(next.Terms.Registry.VKeys, prev.Terms.Registry.VKeys) {
+		a.say("  it names the keys that sign the registry's log now: %s", line(strings.Join(next.Terms.Registry.VKeys, ", ")))
 	}
 	a.sayRoot(v.out, next, prev)
 	return nil
+}
+
+// fromRegistry enters what the registry knows: the keys that sign it, the newest epoch, and the keys of members who are to have a
+// seat.
+func (a *App) fromRegistry(ctx context.Context, v *nextVersion, d *root.Draft) error {
+	if v.pin || v.reseat != nil {
+		st, _, err := a.follow(ctx, &v.decision)
+		if err != nil {
+			return err
+		}
+		// Offline, who holds this version judges later anchors of the registry by the keys that it names.
+		d.Terms.Registry.VKeys = st.Roster.ByOrigin(d.Terms.Registry.Origin).Entry.GetLogVkeys()
+		if v.pin {
+			d.Terms.Pin = st.Roster.Pin()
+		}
+		if v.reseat != nil {
+			if d.Terms.Reseat, err = st.Roster.ReseatBy(v.reseat...); err != nil {
+				return refused(err, "cityproof alliance roster lists the members; nothing was written")
+			}
+			d.Terms.Reseat.Version = d.Version
+		}
+	}
+	if p, s := d.Terms.Pin, d.Terms.Reseat; p != nil && s != nil && p.Epoch > s.Epoch {
+		d.Terms.Reseat = nil // what is linked from that epoch needs no proof any more
+	}
+	return nil
+}
+
+// sayVersion tells what a version does to the registry, for who is about to sign it.
+func (a *App) sayVersion(v *root.Root) {
+	if c := v.GoesOn(); c != nil {
+		a.say("  the registry goes on in %s from size %d; everything above that in %s is void", line(v.Terms.Registry.Origin), c.Size, line(c.Origin))
+	}
+	if s := v.Reseats(); s != nil {
+		n := len(s.Seats)
+		a.say("  the registry is reseated in epoch %d: not the committee that was drawn, but %d of these %d members make its heads final:", s.Epoch, roster.Quorum(n), n)
+		for _, seat := range s.Seats {
+			a.say("    %s, run by %s, with the keys %s and %s", seat.ID, seat.Operator, line(seat.Witness), line(seat.Mirror))
+		}
+	}
 }
 
 // exchangeKeys adds and drops the keys that flags name.

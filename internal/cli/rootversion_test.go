@@ -3,14 +3,19 @@ package cli_test
 import (
 	"crypto/ed25519"
 	"encoding/base64"
+	"os"
 	"path/filepath"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
+	registryv1 "github.com/cityproof/cityproof/api/cityproof/registry/v1"
 	"github.com/cityproof/cityproof/internal/alliancetest"
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/proof"
 	"github.com/cityproof/cityproof/internal/receipt"
 	"github.com/cityproof/cityproof/internal/root"
+	"github.com/cityproof/cityproof/internal/signingkey"
 )
 
 // founding is a folder with root.json, and trust.json of a second log of the secretariat.
@@ -88,4 +93,62 @@ func TestF21NextRootGoesOnFromACheckpoint(t *testing.T) {
 	if c := next.GoesOn(); c == nil || c.Size != 40 || proof.Hash(c.Root) != head || next.Terms.Registry.Origin != "secretariat.example/log-2" || first.CheckNext(next) != nil {
 		t.Errorf("terms %+v", next.Terms)
 	}
+}
+
+// TestNextRootReseatsTheRegistry: flags name the members, the registry their keys, and whoever signs is told.
+func TestNextRootReseatsTheRegistry(t *testing.T) {
+	w := newWorld(t, nil)
+	first := parsed(t, w.root)
+	second, third := filepath.Join(w.dir, "root.2.json"), filepath.Join(w.dir, "root.3.json")
+	next := func(ids ...string) ran {
+		args := []string{"alliance", "next-root", w.root, "--out", second}
+		for _, id := range ids {
+			args = append(args, "--reseat", id)
+		}
+		return w.ask(args...)
+	}
+	next("nl-kanaalstad", "xx-secretariat").exit(t, 1, "xx-secretariat is run by who runs the registry")
+	next("nl-kanaalstad", "nl-nowhere").exit(t, 1, "nl-nowhere is no member")
+	next("nl-kanaalstad").exit(t, 1, "reseat has 1 seats")
+	next("nl-kanaalstad", "nl-kanaalstad").exit(t, 1, "there twice")
+	says := []string{"reseated in epoch 0", "2 of these 2 members", "jp-minato, run by jp-minato, with the keys " + w.cities[2].Entry.GetWitnessVkey()}
+	next("nl-kanaalstad", "jp-minato").exit(t, 0, append(says, "unsigned")...)
+	s := parsed(t, second).Reseats()
+	if s == nil || len(s.Seats) != 2 || s.Seats[1].Mirror != w.cities[1].Entry.GetMirrorVkey() || first.CheckNext(parsed(t, second)) != nil {
+		t.Fatalf("reseat %+v", s)
+	}
+	for _, n := range []string{"root 1", "root 2", "root 3"} {
+		run(t, "alliance", "sign", second, "--previous", w.root, "--key", w.key(n, signingkey.Root)).exit(t, 0, says...)
+	}
+	held := filepath.Join(w.dir, "root.act.json")
+	w.ask("alliance", "root", second, "--key", w.key("act 1", signingkey.Act), "--hold", "--out", held).exit(t, 0, "Wrote")
+	run(t, "alliance", "sign", held, "--key", w.key("act 2", signingkey.Act)).exit(t, 0, append(says, "record the root.json")...)
+	if err := os.Remove(held + ".file"); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "alliance", "sign", held, "--key", w.key("act 3", signingkey.Act)).exit(t, 0, "record the root.json")
+
+	w.ask("alliance", "next-root", second, "--out", third).exit(t, 0, "version 3")
+	repeated := parsed(t, third)
+	if repeated.Terms.Reseat == nil || repeated.Reseats() != nil {
+		t.Errorf("the version after it has the reseat %+v", repeated.Terms.Reseat)
+	}
+	d := alliancetest.NextDraft(parsed(t, second))
+	d.Terms.Pin = &root.Pin{Epoch: 1, RosterRoot: make([]byte, 32), Committee: []string{"jp-minato"}}
+	b, err := alliancetest.SignRoot(t, parsed(t, second), d).Format()
+	must(t, err)
+	w.ask("alliance", "next-root", write(t, w.dir, "pinned.json", b), "--out", third+"x").exit(t, 0, "version 4")
+	if gone := parsed(t, third+"x"); gone.Terms.Reseat != nil {
+		t.Errorf("after a pin of a later epoch the reseat %+v is still there", gone.Terms.Reseat)
+	}
+}
+
+// TestStatusOfASilentRegistry: how many could still sign, and who can help.
+func TestStatusOfASilentRegistry(t *testing.T) {
+	w := newWorld(t, nil)
+	w.ask("alliance", "status").exit(t, 0, "RED the registry", "3 of the 3 on its seats may sign, and 2 must", "next-root PREVIOUS.json --out root.2.json --reseat")
+	for _, id := range []string{"jp-minato", "ke-mwambao"} {
+		w.enter(&registryv1.Suspend{Member: proto.String(id)}, "root 1", "root 2", "root 3")
+	}
+	w.ask("alliance", "status").exit(t, 0, "1 of the 3 on its seats may sign, and 2 must")
 }

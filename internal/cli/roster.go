@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -89,23 +90,25 @@ func showMember(r *roster.Roster, m *roster.Member) shownMember {
 
 // shownStatus is what is told of an alliance as a whole.
 type shownStatus struct {
-	Name          string          `json:"name"`
-	Fingerprint   string          `json:"fingerprint"` // of root version 1
-	Members       int             `json:"members"`
-	RegistrySize  uint64          `json:"registry_size"`
-	RegistryTime  int64           `json:"registry_time"`
-	RootVersion   int64           `json:"root_version"`
-	RootExpires   int64           `json:"root_expires"`
-	RootThreshold int             `json:"root_threshold"`
-	RootKeys      []string        `json:"root_keys"`
-	ActThreshold  int             `json:"act_threshold"`
-	ActKeys       []string        `json:"act_keys"`
-	Epoch         uint32          `json:"epoch"`
-	NextDraw      int64           `json:"next_draw"`
-	EpochDue      bool            `json:"epoch_due"`
-	RuleSet       uint32          `json:"rule_set"`
-	Rotations     []shownRotation `json:"rotations"`
-	VoidActs      []shownAlarm    `json:"void_acts"`
+	Name          string   `json:"name"`
+	Fingerprint   string   `json:"fingerprint"` // of root version 1
+	Members       int      `json:"members"`
+	RegistrySize  uint64   `json:"registry_size"`
+	RegistryTime  int64    `json:"registry_time"`
+	RootVersion   int64    `json:"root_version"`
+	RootExpires   int64    `json:"root_expires"`
+	RootThreshold int      `json:"root_threshold"`
+	RootKeys      []string `json:"root_keys"`
+	ActThreshold  int      `json:"act_threshold"`
+	ActKeys       []string `json:"act_keys"`
+	Epoch         uint32   `json:"epoch"`
+	NextDraw      int64    `json:"next_draw"`
+	EpochDue      bool     `json:"epoch_due"`
+	RuleSet       uint32   `json:"rule_set"`
+	// RootOutdated is whether the root names keys that the registry's log has no more.
+	RootOutdated bool            `json:"root_outdated"`
+	Rotations    []shownRotation `json:"rotations"`
+	VoidActs     []shownAlarm    `json:"void_acts"`
 }
 
 type shownRotation struct {
@@ -128,6 +131,8 @@ func showStatus(st *follow.State) *shownStatus {
 		RootVersion: r.Root().Version, RootExpires: r.Root().Expires.Unix(), RootThreshold: r.Root().Threshold, ActThreshold: r.Root().Terms.ActThreshold,
 		Epoch: r.Epoch().Number, NextDraw: r.Epoch().NextDraw, EpochDue: due, RuleSet: r.Rules().Number,
 	}
+	terms := r.Root().Terms.Registry
+	s.RootOutdated = !slices.Equal(terms.VKeys, r.ByOrigin(terms.Origin).Entry.GetLogVkeys())
 	for _, k := range r.Root().Keys {
 		s.RootKeys = append(s.RootKeys, encode(k))
 	}
@@ -167,6 +172,7 @@ func (a *App) allianceStatus() *cobra.Command {
 		a.sayStatus(s)
 		if lag := st.Clock.Lag(a.Now().Unix(), th.Thresholds); lag.Light != logtime.Green {
 			a.say("%s the registry: %s", lightWord(lag.Light), silence(lag))
+			a.saySeats(st.Roster, lag.Light)
 		}
 		a.sayLags(cmd.Context(), st, th.Thresholds)
 		return nil
@@ -177,6 +183,9 @@ func (a *App) allianceStatus() *cobra.Command {
 func (a *App) sayStatus(s *shownStatus) {
 	a.say("%s: %d members, registry at size %d, its time %s", line(s.Name), s.Members, s.RegistrySize, when(s.RegistryTime))
 	a.say("root version %d, good until %s, fingerprint of version 1 %s", s.RootVersion, when(s.RootExpires), s.Fingerprint)
+	if s.RootOutdated {
+		a.say("the root names keys that the registry's log has no more; the next version is DUE: cityproof alliance next-root --pin")
+	}
 	if s.EpochDue {
 		a.say("epoch %d: the next is DUE, its seed is fixed: cityproof alliance epoch --key ACT.key", s.Epoch)
 	} else {
@@ -188,6 +197,23 @@ func (a *App) sayStatus(s *shownStatus) {
 	}
 	for _, v := range s.VoidActs {
 		a.say("ALARM entry %d (%s) breaks a rule and has no effect: %s", v.Entry, v.What, line(v.Reason))
+	}
+}
+
+// saySeats tells how many could still witness a silent registry, and the way out where they don't.
+func (a *App) saySeats(r *roster.Roster, light logtime.Light) {
+	bench := r.Bench(r.ByOrigin(r.Root().Terms.Registry.Origin), r.Size()+1)
+	voices := 0
+	for _, v := range bench.Voices {
+		if slices.Contains(bench.Committee, v.ID) && r.Member(v.ID).Cosigns(v.Witness.Key, a.Now().Unix()) {
+			voices++
+		}
+	}
+	want := roster.Quorum(len(bench.Committee))
+	a.say("  %d of the %d on its seats may sign, and %d must", voices, len(bench.Committee), want)
+	if light == logtime.Red || voices < want {
+		a.say("  If they stay silent its time stands still, and no epoch can seat others. The holders of the root keys can:")
+		a.say("  cityproof alliance next-root PREVIOUS.json --out root.%d.json --reseat ID --reseat ID …", r.Root().Version+1)
 	}
 }
 

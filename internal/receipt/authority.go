@@ -88,7 +88,7 @@ func newTrust(s *roster.Standing, origin string, keys []*checkpoint.Verifier) *T
 
 // final checks that the committee and mirrors vouch for the checkpoint.
 func (v *Verdict) final(note []byte, c *authority.Certificate, t *Trust) error {
-	by, err := c.Bench.Final(note, t.Log)
+	by, committee, err := c.Final(note, t.Log)
 	if errors.Is(err, roster.ErrNotFinal) {
 		v.untold(ClaimWitness, "%v", err)
 		return &CouldNotTellError{ClaimWitness, err}
@@ -96,7 +96,7 @@ func (v *Verdict) final(note []byte, c *authority.Certificate, t *Trust) error {
 	if err != nil {
 		return &FalseError{ClaimWitness, err}
 	}
-	seats := len(c.Bench.Committee)
+	seats := len(committee)
 	v.tell(ClaimWitness, fmt.Sprintf("root.json: of the %d members in the committee of this log in epoch %d at least %d must sign, and %d mirrors",
 		seats, c.Epoch, roster.Quorum(seats), roster.MirrorQuorum),
 		"witnesses of %s saw this very log, and mirrors of %s hold all of it", strings.Join(by.Witnesses, ", "), strings.Join(by.Mirrors, ", "))

@@ -28,6 +28,7 @@ const (
 	maxFounders = 32  // so many requests fit into a file
 	maxName     = 100 // characters
 	maxSeats    = 13  // of a committee
+	minSeats    = 2   // of a reseat: one witness alone must never decide
 	maxForks    = 64  // of the registry
 )
 
@@ -71,6 +72,7 @@ type Terms struct {
 	Founders     [][]byte       `json:"founders,omitempty"`
 	ContinueFrom []ContinueFrom `json:"continue_from,omitempty"`
 	Pin          *Pin           `json:"pin,omitempty"`
+	Reseat       *Reseat        `json:"reseat,omitempty"`
 }
 
 // Registry says where the registry log is, and by whose keys.
@@ -259,6 +261,9 @@ func (r *Root) checkTerms() error {
 	}
 	if p := t.Pin; p != nil && (p.Epoch < 1 || len(p.RosterRoot) != sha256.Size || len(p.Committee) < 1 || len(p.Committee) > maxSeats || r.Version == 1) {
 		return errors.New("pin names an epoch from 1, its roster_root and the registry's committee, in a version after the first")
+	}
+	if err := r.checkReseat(); err != nil {
+		return err
 	}
 	return r.readFounders()
 }

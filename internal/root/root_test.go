@@ -62,6 +62,7 @@ func TestRootHasOneEncoding(t *testing.T) {
 		"an unknown term":          {`"act_threshold":2`, `"act_threshold":2,"more":1`},
 		"a term in capitals":       {`"act_threshold"`, `"Act_Threshold"`},
 		"null":                     {`"founded_at":`, `"continue_from":null,"founded_at":`},
+		"null for a reseat":        {`"founded_at":`, `"reseat":null,"founded_at":`},
 		"a number in another form": {`"act_threshold":2`, `"act_threshold":2e0`},
 		"another spec version":     {`"spec_version":"1.0.31"`, `"spec_version":"1.0.30"`},
 		"another role":             {`"roles":{`, `"roles":{"targets":{"keyids":[],"threshold":1},`},
@@ -268,6 +269,11 @@ func FuzzParse(f *testing.F) {
 	r := alliancetest.Found(f, founders(f)...)
 	b, err := r.Format()
 	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b)
+	cities := founders(f)
+	if b, err = alliancetest.SignRoot(f, r, alliancetest.ReseatDraft(r, 3, cities[1], cities[2]), "root 1").Format(); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(b)

@@ -51,6 +51,9 @@ func (r *Root) CheckNext(next *Root) error {
 	if err := r.checkRegistry(next); err != nil {
 		return fmt.Errorf("version %d: %w", next.Version, err)
 	}
+	if err := r.checkNextReseat(next); err != nil {
+		return fmt.Errorf("version %d: %w", next.Version, err)
+	}
 	return nil
 }
 

@@ -318,6 +318,11 @@ func (r *Roster) rootVersion(a *registryv1.RootVersion, s signers, files FilesFu
 			return err
 		}
 	}
+	if next.Reseats() != nil {
+		if err := r.reseat(next.Reseats()); err != nil {
+			return err
+		}
+	}
 	r.claimRoot(next)
 	r.root, r.recorded = next, next.Version
 	r.chain.renew(file, next)

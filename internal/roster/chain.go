@@ -27,11 +27,7 @@ func (r *Roster) handOver(anchor []byte, size uint64, by *FinalBy) {
 	for _, h := range logproof.InclusionPath(r.leaves[:size], int(r.epoch.index)) { //nolint:gosec // it is in memory
 		link.Path = append(link.Path, h[:])
 	}
-	if r.last.lines != nil {
-		for _, id := range by.Witnesses {
-			link.Lines = append(link.Lines, r.last.lines.Voice(id))
-		}
-	}
+	link.Lines = r.last.proveVoices(r.registryOwner(), by.Witnesses)
 	r.chain.links = append(r.chain.links, link)
 	r.last.lines = nil
 }
@@ -88,6 +84,9 @@ func (r *Roster) Authority(m *Member, note []byte) (*registryv1.Authority, error
 	e := r.epochOf(m, by.Head.Size)
 	a := &registryv1.Authority{Epoch: &e.Number}
 	if e.Number == 0 {
+		if e.reseatOf(m.ID()) != nil {
+			a.Roots = r.chain.roots // all else is in version 1
+		}
 		return a, nil
 	}
 	if e.Number != r.epoch.Number || r.AwaitsHandOver() {
@@ -98,9 +97,6 @@ func (r *Roster) Authority(m *Member, note []byte) (*registryv1.Authority, error
 		return nil, fmt.Errorf("%w: the log %s is not in the lines of epoch %d", ErrNewInEpoch, by.Head.Origin, e.Number)
 	}
 	a.Roots, a.Links = r.chain.roots, r.chain.links
-	a.Lines = append(a.Lines, standing)
-	for _, id := range slices.Compact(slices.Sorted(slices.Values(slices.Concat(by.Witnesses, by.Mirrors)))) {
-		a.Lines = append(a.Lines, e.lines.Voice(id))
-	}
+	a.Lines = append([]*registryv1.RosterLine{standing}, e.proveVoices(m, slices.Compact(slices.Sorted(slices.Values(slices.Concat(by.Witnesses, by.Mirrors)))))...)
 	return a, nil
 }

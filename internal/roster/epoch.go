@@ -33,6 +33,7 @@ type Epoch struct {
 
 	committees map[string][]string // member id of a log to member ids of its seats
 	voices     map[string]Voice    // with which keys a member cosigns
+	reseat     *reseat             // of the registry; nil: the committee that was drawn
 	lines      *Lines              // nil of the founding, which root.json proves, and once nobody needs them
 	began      int64               // registry time of the EPOCH
 	act        []byte              // the entry of the EPOCH
@@ -80,7 +81,7 @@ func (r *Roster) Propose(pins []byte) (*Proposal, error) {
 	if e.pins, err = ParsePins(pins); err != nil {
 		return nil, err
 	}
-	e.committees = r.committees(e, r.epoch.committees)
+	e.committees = r.committees(e, r.epoch.lastSeats())
 	if e.lines, err = r.newLines(e); err != nil {
 		return nil, err
 	}

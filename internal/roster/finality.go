@@ -46,16 +46,17 @@ func (r *Roster) Committee(id string) []string {
 	if m == nil {
 		return nil
 	}
-	return r.epochOf(m, r.Size()+1).committees[id]
+	return r.epochOf(m, r.Size()+1).committee(id)
 }
 
 // Bench is who may vouch now for a head of a member's log of a size.
 func (r *Roster) Bench(m *Member, size uint64) *Bench { return r.bench(r.epochOf(m, size), m) }
 
-// bench is who may vouch for the log of a member in an epoch: voices of that epoch whose members are active now.
+// bench is who may vouch for the log of a member in an epoch: voices of that epoch whose members are active now. For the
+// registry's own log a reseat takes the place of what was drawn.
 func (r *Roster) bench(e Epoch, m *Member) *Bench {
-	b := &Bench{Committee: e.committees[m.ID()], Operator: m.Entry.GetOperator(), Counts: r.cosignatureCounts}
-	for _, v := range e.voices {
+	b := &Bench{Committee: e.committee(m.ID()), Operator: m.Entry.GetOperator(), Counts: r.cosignatureCounts}
+	for _, v := range e.voicesFor(m.ID()) {
 		if v.ID != m.ID() && r.Status(r.members[v.ID]) == Active {
 			b.Voices = append(b.Voices, v)
 		}

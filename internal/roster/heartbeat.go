@@ -41,7 +41,7 @@ func (r *Roster) Heartbeat(m *Member, past []Epoch, index uint64, note []byte) (
 	}
 	var errs []error
 	for _, e := range r.epochsAt(m, in.Origin, past, head.Size) {
-		out.Unwitnessed = len(e.committees[m.ID()]) == 0
+		out.Unwitnessed = len(e.committee(m.ID())) == 0
 		if out.Unwitnessed {
 			out.Time, err = ownTime(note, log)
 		} else {
@@ -77,7 +77,7 @@ func (r *Roster) epochsAt(m *Member, origin string, past []Epoch, size uint64) (
 			out = append(out, e)
 		default:
 			out = append(out, e)
-			if e.Number > 0 && !pinned && i > 0 && len(all[i-1].committees[m.ID()]) == 0 {
+			if e.Number > 0 && !pinned && i > 0 && len(all[i-1].committee(m.ID())) == 0 {
 				out = append(out, all[i-1])
 			}
 			return out
@@ -89,10 +89,10 @@ func (r *Roster) epochsAt(m *Member, origin string, past []Epoch, size uint64) (
 // seen are the witnesses who may have vouched for the log of a member in an epoch. A cosignature counts by the time that it says:
 // not from its key's revocation on, and not while its member was suspended or after it left.
 func (r *Roster) seen(e Epoch, m *Member) *Bench {
-	b := &Bench{Committee: e.committees[m.ID()], Operator: m.Entry.GetOperator()}
-	by := map[string]*Member{}
+	b := &Bench{Committee: e.committee(m.ID()), Operator: m.Entry.GetOperator()}
+	by, voices := map[string]*Member{}, e.voicesFor(m.ID())
 	for _, id := range b.Committee {
-		if v, ok := e.voices[id]; ok {
+		if v, ok := voices[id]; ok {
 			b.Voices = append(b.Voices, v)
 			by[string(v.Witness.Key)] = r.members[id]
 		}

@@ -16,7 +16,7 @@ func (r *Roster) Policy(m *Member) []byte {
 	e := r.epochOf(m, r.Size()+1)
 	fmt.Fprintf(&b, "# cityproof epoch %d, %s\n", e.Number, log.Origin)
 	fmt.Fprintf(&b, "log %s %s\n", checkpoint.FormatVKey(log.Keys[len(log.Keys)-1].Keys[0]), m.Entry.GetHttp()+"/log")
-	seats := e.committees[m.ID()]
+	seats, voices := e.committee(m.ID()), e.voicesFor(m.ID())
 	if len(seats) == 0 {
 		b.WriteString("quorum none\n")
 		return []byte(b.String())
@@ -25,7 +25,7 @@ func (r *Roster) Policy(m *Member) []byte {
 	for i, id := range seats {
 		w := r.members[id]
 		names[i] = fmt.Sprintf("w%d", i+1)
-		fmt.Fprintf(&b, "witness %s %s %s/witness\n", names[i], checkpoint.FormatVKey(e.voices[id].Witness), w.Entry.GetHttp())
+		fmt.Fprintf(&b, "witness %s %s %s/witness\n", names[i], checkpoint.FormatVKey(voices[id].Witness), w.Entry.GetHttp())
 	}
 	fmt.Fprintf(&b, "group committee %d %s\nquorum committee\n", Quorum(len(seats)), strings.Join(names, " "))
 	return []byte(b.String())

@@ -154,7 +154,9 @@ func (w *world) checkHandOver(before *roster.Roster, last, now map[string][]stri
 		}
 		gone := 0 // seats that are empty because their member can't sit any more
 		for _, s := range old {
-			if m := before.Member(s); before.Status(m) != roster.Active {
+			m := before.Member(s)
+			senior := m.Founder || epoch >= m.AdmittedIn+2 && before.Time() >= m.Admitted+int64((14*day).Seconds())
+			if before.Status(m) != roster.Active || !senior { // a reseat may name who can't be drawn yet
 				gone++
 			}
 		}

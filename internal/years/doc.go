@@ -8,6 +8,7 @@
 //
 // Cities join, leave, are suspended and come back; seats change hands each month; officers come and go; keys of logs, witnesses
 // and mirrors turn, contested or not, and are revoked; logs fork, are frozen and move; the root's keys turn; the registry's
-// keys sign two histories, and the root says which goes on. In between acts are tried that must be void. Receipts are made
+// keys sign two histories, and the root says which goes on; its seats fall silent, and the root
+// names others. In between acts are tried that must be void. Receipts are made
 // at any time, true ones and forged ones, and all are judged at the end, by the first root and by the newest.
 package years

@@ -42,6 +42,9 @@ func (w *world) epoch() {
 	if w.chance(4) {
 		w.tryVoid(attempts) // between EPOCH and the hand-over, too
 	}
+	if w.chance(12) && !w.wrong { // holders sign a number once, so the liar's side gets no version
+		w.silence() // and its anchor hands over
+	}
 	w.anchor(time.Hour)
 	if w.r.AwaitsHandOver() {
 		w.t.Fatalf("%s: an anchor that covers EPOCH did not hand over", w)

@@ -40,6 +40,12 @@ func (w *world) month() {
 		if w.chance(3) {
 			w.tryVoid(attempts)
 		}
+		if w.chance(6) {
+			w.tryVoid(reseatAttempts)
+		}
+		if w.chance(30) {
+			w.silence()
+		}
 		if w.chance(5) {
 			w.stale = w.r.Clone()
 		}
@@ -47,6 +53,9 @@ func (w *world) month() {
 	}
 	if w.now.Sub(w.rootMade) > 300*day {
 		w.renewRoot()
+	}
+	if w.chance(12) {
+		w.silence()
 	}
 	w.epoch()
 	if w.chance(10) {
@@ -378,6 +387,9 @@ func (w *world) nextRoot() root.Draft {
 	d.Terms.Registry.VKeys = w.r.Member(secretariat).Entry.GetLogVkeys()
 	if w.chance(2) && w.r.Pin() != nil {
 		d.Terms.Pin = w.r.Pin()
+	}
+	if p, s := d.Terms.Pin, d.Terms.Reseat; p != nil && s != nil && p.Epoch > s.Epoch && w.chance(2) {
+		d.Terms.Reseat = nil
 	}
 	return d
 }

@@ -153,7 +153,7 @@ func (w *world) keepReceipts(id string) {
 	if index := w.provable(id, head, true); index >= 0 {
 		good := w.receiptOf(id, index, head.Size, note, a)
 		w.keep(good, honest, head, "true")
-		if w.chance(2) {
+		if w.chance(2) && !(id == secretariat && w.reseatedNow()) { // offline who was drawn has a say as well
 			w.keepForged(id, index, head, note, a)
 		}
 	}
@@ -270,7 +270,7 @@ func (w *world) keepRetired(id string, last *roster.Roster, old *authority.Autho
 	w.t.Helper()
 	m := w.r.Member(id)
 	head := w.head(id)
-	if m.Log().End != nil || old == nil || !w.sameKeys(head) {
+	if m.Log().End != nil || old == nil || !w.sameKeys(head) || id == secretariat && w.reseatedNow() {
 		return
 	}
 	index := w.provable(id, head, true)
@@ -365,7 +365,10 @@ func (k *kept) verdicts(by *root.Root, later bool, since uint32) []string {
 	for _, c := range by.Terms.ContinueFrom {
 		counts = counts && (c.Origin != k.head.Origin || c.Head().Size == k.head.Size && c.Head().Root == k.head.Root)
 	}
+	again := later && by.Terms.Reseat != nil && by.Terms.Reseat.Epoch == k.epoch && k.head.Origin == by.Terms.Registry.Origin
 	switch {
+	case k.is == honest && reached && counts && again:
+		return []string{"true", "untold"} // a second reseat in one epoch takes the place of the first
 	case k.is == honest && reached && counts && later && by.Terms.Pin.Epoch < min(k.epoch, since):
 		return []string{"true", "untold"} // epochs between the pin and the version may be linked by keys of versions before
 	case k.is == honest && reached && counts:

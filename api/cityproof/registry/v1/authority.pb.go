@@ -382,13 +382,15 @@ func (x *PublisherSpan) GetToSize() uint64 {
 // had to vouch for its head (internal/authority/FORMAT.md).
 type Authority struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The epoch by which the head is judged; of 0, the founding, nothing else is there.
+	// The epoch by which the head is judged; of 0, the founding, nothing else is there, but for
+	// roots where the registry was reseated in it.
 	Epoch *uint32 `protobuf:"varint,1,opt,name=epoch,proto3,oneof" json:"epoch,omitempty"`
 	// Root metadata from version 2 on, ascending without a gap.
 	Roots [][]byte `protobuf:"bytes,2,rep,name=roots,proto3" json:"roots,omitempty"`
 	// One for each epoch since the one that the newest of those roots pins, or the founding.
 	Links []*EpochLink `protobuf:"bytes,3,rep,name=links,proto3" json:"links,omitempty"`
-	// The standing of the log's member, and the voices of those who cosigned its head.
+	// The standing of the log's member, and the voices of those who cosigned its head; whom a
+	// reseat names has none here.
 	Lines         []*RosterLine `protobuf:"bytes,4,rep,name=lines,proto3" json:"lines,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -464,7 +466,8 @@ type EpochLink struct {
 	Path [][]byte `protobuf:"bytes,3,rep,name=path,proto3" json:"path,omitempty"`
 	// The first effective anchor of the registry that covers the act.
 	Anchor []byte `protobuf:"bytes,4,opt,name=anchor,proto3,oneof" json:"anchor,omitempty"`
-	// Voices in the epoch before of those who signed the anchor; none where that is the founding.
+	// Voices in the epoch before of those who signed the anchor; none where that is the founding,
+	// and of none whom a reseat names.
 	Lines         []*RosterLine `protobuf:"bytes,5,rep,name=lines,proto3" json:"lines,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -23,26 +23,42 @@ type TailSource interface {
 	Bundle(ctx context.Context, index uint64, width int) ([][]byte, error)
 }
 
+// Heard is what Tail found in a log up to a size; the zero value: nothing yet.
+type Heard struct {
+	Size  uint64
+	Clock logtime.Clock
+}
+
+// maxHeard is how many anchors are kept from one Tail to the next: who wants to know how long a log is silent needs the last one
+// that is not of the future.
+const maxHeard = 64
+
 // Tail reads the anchors at the end of a log without the rest: enough to tell its heartbeat. Every leaf that it looks at is
-// proven into the head, whose signatures the caller has checked; judge is as in Options.Anchor. A clock without anchors says
-// that none stands there.
-func Tail(ctx context.Context, src TailSource, head client.Head, judge func(index uint64, note []byte) (logtime.Anchor, error)) (*logtime.Clock, error) {
+// proven into the head, whose signatures the caller has checked; judge is as in Options.Anchor. What was heard before, if
+// anything was, is not judged again. A clock without anchors says that none stands there.
+func Tail(ctx context.Context, src TailSource, head client.Head, before Heard, judge func(index uint64, note []byte) (logtime.Anchor, error)) (Heard, error) {
 	last := (head.Size + tile.FullWidth - 1) / tile.FullWidth
+	if before.Size > head.Size || before.Clock.Len() == 0 {
+		before = Heard{}
+	}
 	for _, n := range tails {
 		from := (last - min(last, n)) * tile.FullWidth
-		clock, err := tail(ctx, src, head, from, judge)
+		if before.Size > 0 {
+			from = before.Size / tile.FullWidth * tile.FullWidth
+		}
+		clock, err := tail(ctx, src, head, from, before, judge)
 		if err != nil {
-			return nil, fmt.Errorf("reading the end of %s: %w", head.Origin, err)
+			return Heard{}, fmt.Errorf("reading the end of %s: %w", head.Origin, err)
 		}
 		if clock.Len() > 0 || from == 0 {
-			return clock, nil
+			return Heard{head.Size, *clock}, nil
 		}
 	}
-	return &logtime.Clock{}, nil
+	return Heard{Size: head.Size}, nil
 }
 
 // tail reads the leaves from a bundle's first one on.
-func tail(ctx context.Context, src TailSource, head client.Head, from uint64, judge func(uint64, []byte) (logtime.Anchor, error)) (*logtime.Clock, error) {
+func tail(ctx context.Context, src TailSource, head client.Head, from uint64, before Heard, judge func(uint64, []byte) (logtime.Anchor, error)) (*logtime.Clock, error) {
 	partial := make([][]proof.Hash, tile.Levels)
 	for level := 1; level < tile.Levels; level++ {
 		if width := tile.PartialWidth(level, from); width > 0 {
@@ -66,8 +82,8 @@ func tail(ctx context.Context, src TailSource, head client.Head, from uint64, ju
 		}
 		for i, b := range entries {
 			roots[tree.Size()] = tree.Root()
-			if entry.IsAnchor(b) {
-				anchors = append(anchors, found{first + uint64(i), b})
+			if at := first + uint64(i); entry.IsAnchor(b) && at >= before.Size {
+				anchors = append(anchors, found{at, b})
 			}
 			tree.Append(proof.LeafHash(b))
 		}
@@ -75,14 +91,14 @@ func tail(ctx context.Context, src TailSource, head client.Head, from uint64, ju
 	if tree.Root() != head.Root {
 		return nil, fmt.Errorf("the leaves from %d on: %w", from, errTree)
 	}
-	clock := &logtime.Clock{}
+	clock := before.Clock.Newest(maxHeard)
 	for _, a := range anchors {
 		at, err := judge(a.index, a.note)
 		if err == nil && belongs(ctx, src, head, roots, a.note) == nil {
 			_ = clock.Add(at) // one that does not count is no heartbeat
 		}
 	}
-	return clock, nil
+	return &clock, nil
 }
 
 type found struct {

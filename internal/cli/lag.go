@@ -131,5 +131,6 @@ func heartbeatAt(ctx context.Context, place string, keys []*checkpoint.Verifier,
 		return nil, fmt.Errorf("%s: %w", place, err)
 	}
 	c := v.Checkpoint
-	return audit.Tail(ctx, log, client.Head{Origin: c.Origin, Size: c.Size, Root: c.Root}, judge)
+	heard, err := audit.Tail(ctx, log, client.Head{Origin: c.Origin, Size: c.Size, Root: c.Root}, audit.Heard{}, judge)
+	return &heard.Clock, err
 }

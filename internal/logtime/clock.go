@@ -93,5 +93,8 @@ func (c *Clock) At(index uint64) (a Anchor, ok bool) {
 	return c.anchors[i], true
 }
 
+// Newest returns a clock of the last n anchors.
+func (c *Clock) Newest(n int) Clock { return Clock{slices.Clone(c.anchors[max(0, len(c.anchors)-n):])} }
+
 // Clone returns a clock to which anchors can be added without the other one noticing.
 func (c *Clock) Clone() Clock { return Clock{slices.Clip(c.anchors)} }

@@ -23,12 +23,7 @@ import (
 // them, and not what was fetched or cosigned last (T-23).
 type heartbeats struct {
 	mu   sync.Mutex // guards logs
-	logs map[string]heartbeat
-}
-
-type heartbeat struct {
-	size  uint64 // of the log when it was read
-	clock logtime.Clock
+	logs map[string]audit.Heard
 }
 
 // listen reads the ends of the logs until ctx ends.
@@ -54,20 +49,21 @@ func (a *alliance) beat(ctx context.Context, m *roster.Member) error {
 	st := a.follower.State()
 	origin := m.Log().Origin
 	if origin == st.Roster.Root().Terms.Registry.Origin {
-		a.beats.set(origin, heartbeat{st.Roster.Size(), st.Clock})
+		a.beats.set(origin, audit.Heard{Size: st.Roster.Size(), Clock: st.Clock})
 		return nil
 	}
 	src, head, err := a.stored(origin)
-	if err != nil || src == nil || a.beats.has(origin, head.Size) {
+	before := a.beats.of(origin)
+	if err != nil || src == nil || before.Size == head.Size {
 		return err
 	}
-	clock, err := audit.Tail(ctx, src, head, func(index uint64, note []byte) (logtime.Anchor, error) {
+	heard, err := audit.Tail(ctx, src, head, before, func(index uint64, note []byte) (logtime.Anchor, error) {
 		return st.Roster.Heartbeat(m, nil, index, note)
 	})
 	if err != nil {
 		return err
 	}
-	a.beats.set(origin, heartbeat{head.Size, *clock})
+	a.beats.set(origin, heard)
 	return nil
 }
 
@@ -110,18 +106,17 @@ func (c copiedFiles) Bundle(_ context.Context, index uint64, width int) ([][]byt
 	return tile.ParseBundle(b, width)
 }
 
-func (h *heartbeats) has(origin string, size uint64) bool {
+func (h *heartbeats) of(origin string) audit.Heard {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	known, ok := h.logs[origin]
-	return ok && known.size == size
+	return h.logs[origin]
 }
 
-func (h *heartbeats) set(origin string, b heartbeat) {
+func (h *heartbeats) set(origin string, b audit.Heard) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.logs == nil {
-		h.logs = map[string]heartbeat{}
+		h.logs = map[string]audit.Heard{}
 	}
 	h.logs[origin] = b
 }
@@ -132,7 +127,7 @@ func (h *heartbeats) lags(now time.Time) []telemetry.LogLag {
 	defer h.mu.Unlock()
 	var out []telemetry.LogLag
 	for origin, b := range h.logs {
-		lag := b.clock.Lag(now.Unix(), logtime.Default)
+		lag := b.Clock.Lag(now.Unix(), logtime.Default)
 		seconds := math.Inf(1)
 		if lag.Known {
 			seconds = lag.Silence.Seconds()

@@ -120,6 +120,8 @@ type net struct {
 	now     time.Time
 	rand    *rand.Rand
 	number  map[string]int
+	// together lets all nodes' rounds run at the same time, message by message.
+	together bool
 
 	bytes, messages []int // sent, by node
 	self            gossip.Self
@@ -154,50 +156,91 @@ func (w *net) reach(a, b int) bool {
 	return a != b && !w.offline[a] && !w.offline[b] && (w.cut == nil || !w.cut(a, b))
 }
 
-// round lets every node have one round, in an order drawn anew.
+// round lets every node have one round, in an order drawn anew: one after another, as nodes do whose rounds begin at times of
+// their own, or all together, so that no head can travel further than from one node to the next.
 func (w *net) round(full bool) {
 	w.now = w.now.Add(period)
+	var talks []*talk
 	for _, i := range w.rand.Perm(len(w.nodes)) {
 		if w.offline[i] {
 			continue
 		}
 		for n, p := range w.nodes[i].Choose(w.view.peers[i].Country, w.now) {
-			if j := w.number[p.ID]; w.reach(i, j) {
-				w.exchange(i, j, full && n == 0)
+			j := w.number[p.ID]
+			if !w.reach(i, j) {
+				continue
 			}
+			t := &talk{i: i, j: j, full: full && n == 0}
+			if w.together {
+				talks = append(talks, t)
+				continue
+			}
+			for _, step := range steps {
+				w.step(t, step)
+			}
+		}
+	}
+	for _, step := range steps {
+		for _, t := range talks {
+			w.step(t, step)
 		}
 	}
 }
 
 func (w *net) clock(i int) time.Time { return w.now.Add(w.skew[i]) }
 
-func (w *net) exchange(i, j int, full bool) {
-	a, b, ai, bj := w.nodes[i], w.nodes[j], w.view.peers[i].ID, w.view.peers[j].ID
-	req := a.Request(bj, w.self, full, w.clock(i))
-	w.count(i, req)
-	resp, err := b.Answer(ai, req, w.self, w.clock(j))
-	if err != nil {
-		w.errors++
+// talk is an exchange between two nodes.
+type talk struct {
+	i, j int
+	full bool
+	over bool
+
+	req  *gossipv1.ExchangeRequest
+	resp *gossipv1.ExchangeResponse
+	push *gossipv1.DeliverRequest
+	back *gossipv1.DeliverResponse
+}
+
+// step takes one step of a talk, unless it is over.
+func (w *net) step(t *talk, step func(*net, *talk) error) {
+	if t.over {
 		return
 	}
-	w.count(j, resp)
-	push, err := a.Take(bj, resp, w.clock(i))
-	if err != nil || push == nil {
-		if err != nil {
-			w.errors++
+	if err := step(w, t); err != nil {
+		w.errors++
+		t.over = true
+	}
+}
+
+// steps are the messages of an exchange, each with the node that gets it.
+var steps = []func(*net, *talk) error{
+	func(w *net, t *talk) error {
+		t.req = w.nodes[t.i].Request(w.view.peers[t.j].ID, w.self, t.full, w.clock(t.i))
+		w.count(t.i, t.req)
+		return nil
+	},
+	func(w *net, t *talk) (err error) {
+		if t.resp, err = w.nodes[t.j].Answer(w.view.peers[t.i].ID, t.req, w.self, w.clock(t.j)); err == nil {
+			w.count(t.j, t.resp)
 		}
-		return
-	}
-	w.count(i, push)
-	back, err := b.Delivered(ai, push, w.clock(j))
-	if err != nil {
-		w.errors++
-		return
-	}
-	w.count(j, back)
-	if err := a.TakeDelivered(bj, back, w.clock(i)); err != nil {
-		w.errors++
-	}
+		return err
+	},
+	func(w *net, t *talk) (err error) {
+		if t.push, err = w.nodes[t.i].Take(w.view.peers[t.j].ID, t.resp, w.clock(t.i)); err == nil && t.push != nil {
+			w.count(t.i, t.push)
+		}
+		t.over = t.push == nil
+		return err
+	},
+	func(w *net, t *talk) (err error) {
+		if t.back, err = w.nodes[t.j].Delivered(w.view.peers[t.i].ID, t.push, w.clock(t.j)); err == nil {
+			w.count(t.j, t.back)
+		}
+		return err
+	},
+	func(w *net, t *talk) error {
+		return w.nodes[t.i].TakeDelivered(w.view.peers[t.j].ID, t.back, w.clock(t.i))
+	},
 }
 
 // holding counts the honest nodes that are up and have a head.
@@ -245,11 +288,18 @@ func quantile(all []int, q float64) int {
 func TestSimulationNewHeadsSpread(t *testing.T) {
 	n := *cityCount
 	for _, c := range []struct {
-		name  string
-		down  float64
-		limit int
-	}{{"all are up", 0, 8}, {"30 % are offline", 0.3, 10}} {
+		name     string
+		down     float64
+		together bool
+		limit    int
+	}{
+		{"all are up", 0, false, 8},
+		{"30 % are offline", 0.3, false, 10},
+		{"all are up, all rounds at the same time", 0, true, 8},
+		{"30 % are offline, all rounds at the same time", 0.3, true, 10},
+	} {
 		w := newNet(t, n, 7)
+		w.together = c.together
 		w.down(c.down, 0)
 		var rounds []int
 		for trial := range 20 {
@@ -311,10 +361,17 @@ func TestSimulationSteadyTraffic(t *testing.T) {
 // A city that shows one half of the world one history and the other half another is caught within 2 rounds of touching a
 // second honest node, and everybody knows soon after.
 func TestSimulationForkIsCaught(t *testing.T) {
+	for name, together := range map[string]bool{"rounds one after another": false, "all rounds at the same time": true} {
+		t.Run(name, func(t *testing.T) { forkIsCaught(t, together) })
+	}
+}
+
+func forkIsCaught(t *testing.T, together bool) {
 	n := *cityCount
 	var caught, known []int
 	for trial := range uint64(20) {
 		w := newNet(t, n, 100+trial)
+		w.together = together
 		liar := int(trial) % n
 		w.offline[liar] = true // it answers nobody; it shows
 		x, y := w.rand.IntN(n), 0

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/cityproof/cityproof/internal/declaration"
 )
 
 // An answer that can't be checked leaves what was signed in NAME.pending; the same command again, with what it lacked, sends it
@@ -27,8 +29,35 @@ func TestPublishAgainAfterAnAnswerThatCouldNotBeChecked(t *testing.T) {
 		return run(t, "publish", file, "--node", c.url, "--trust", trust, "--key", key, "--yes")
 	}
 	publish(write(t, dir, "without.json", b)).exit(t, 1, "may not sign here")
+	left := read(t, filepath.Join(dir, "none.pending"))
+	write(t, dir, "none.pending", forAnotherLog(t, left))
+	publish(c.trust).exit(t, 2, "none.pending was signed for the log old.example/log, and this is kanaalstad.example/log", "the city's log has moved")
+	write(t, dir, "none.pending", left)
 	publish(c.trust).exit(t, 0, "In the log: entry 0")
 	if _, err := os.Stat(filepath.Join(dir, "none.pending")); err == nil {
 		t.Error("none.pending is still there")
 	}
+}
+
+// forAnotherLog is a pending file whose statements are for old.example/log.
+func forAnotherLog(t *testing.T, pending []byte) []byte {
+	t.Helper()
+	var p map[string]any
+	must(t, json.Unmarshal(pending, &p))
+	for _, r := range p["records"].([]any) {
+		record := r.(map[string]any)
+		b, err := base64.StdEncoding.DecodeString(record["envelope"].(string))
+		must(t, err)
+		e, err := declaration.ParseEnvelope(b)
+		must(t, err)
+		st, err := declaration.ParseStatement(e.Payload)
+		must(t, err)
+		st.Log = "old.example/log"
+		e, err = declaration.Sign(declaration.PayloadType, st.Format(), officer())
+		must(t, err)
+		record["envelope"] = base64.StdEncoding.EncodeToString(e.Format())
+	}
+	b, err := json.Marshal(p)
+	must(t, err)
+	return b
 }

@@ -108,8 +108,8 @@ type job struct {
 
 func (j *job) pendingFile() string { return j.name + ".pending" }
 
-// resume takes up what an earlier run left of this source.
-func (j *job) resume() (err error) {
+// resume takes up what an earlier run left of this source, for a log.
+func (j *job) resume(log string) (err error) {
 	if j.left, err = readPending(j.pendingFile()); err != nil || j.left == nil {
 		return err
 	}
@@ -117,6 +117,16 @@ func (j *job) resume() (err error) {
 		if i >= len(j.drafts) || j.drafts[i].Nickname() != "" && j.drafts[i].Nickname() != r.Name {
 			return usage(fmt.Errorf("%s was changed after a run that %s remembers", j.file, j.pendingFile()),
 				"put the records back into their order and run again, or look with cityproof show what is in the log, then remove "+j.pendingFile())
+		}
+	}
+	for _, r := range j.left.Records[j.left.Done:] {
+		signed, err := declaration.ParseSigned(r.Envelope)
+		if err != nil {
+			return fmt.Errorf("%s: %w", j.pendingFile(), err)
+		}
+		if signed.Statement.Log != log {
+			return usage(fmt.Errorf("%s was signed for the log %s, and this is %s", j.pendingFile(), signed.Statement.Log, log),
+				"the city's log has moved, or this is another city's node; look with cityproof show what is in the log, then remove "+j.pendingFile())
 		}
 	}
 	j.rest = j.drafts[len(j.left.Records):]
@@ -132,7 +142,7 @@ func (a *App) prepare(ctx context.Context, p *publisher, sources []*source) ([]*
 	for _, s := range sources {
 		j := &job{source: s, rest: s.drafts}
 		written := len(s.drafts) // an amendment's notice is added below
-		if err := j.resume(); err != nil {
+		if err := j.resume(p.client.Known().Origin); err != nil {
 			return nil, err
 		}
 		jobs = append(jobs, j)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"slices"
@@ -14,21 +15,22 @@ import (
 	"github.com/cityproof/cityproof/internal/audit"
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/client"
+	"github.com/cityproof/cityproof/internal/declaration"
 	"github.com/cityproof/cityproof/internal/receipt"
 )
 
 func (a *App) audit() *cobra.Command {
 	var v auditor
 	cmd := &cobra.Command{
-		Use:   "audit [URL|DIR…]",
+		Use:   "audit [URL|DIR…|CITY…]",
 		Short: "Check a whole log, from its public files alone",
 		Long: `Reads a city's log from a web server or a folder (the node of the workspace if none is
 named) and checks it against a trust file: every signature, every hash up to the
 signed root, every subject's chain, every body and every publication rule. A file
 that one place does not have is taken from the next.
 
-With --root root.json (or --alliance, after cityproof use) the members of an alliance are
-audited, all or those named by id: the registry is replayed, each log is read from its
+With --root root.json (or --alliance, or a member's id, after cityproof use) the members of an
+alliance are audited, all or those named by id: the registry is replayed, each log is read from its
 node and the others' mirrors, and what these show is compared. Whoever is away, the others'
 copies say as much. A registry older than a day tells nothing for sure. The same heads and
 the same --as-of give the same report, but for what servers did.
@@ -62,7 +64,14 @@ type auditor struct {
 	decision
 }
 
+// isMember reports whether a place is a member's id, and no folder of that name.
+func isMember(place string) bool {
+	_, err := os.Stat(place)
+	return errors.Is(err, fs.ErrNotExist) && declaration.CheckMemberID(place) == nil
+}
+
 func (a *App) runAudit(ctx context.Context, v *auditor, places []string) error {
+	v.alliance = v.alliance || v.trust == "" && len(places) > 0 && !slices.ContainsFunc(places, func(p string) bool { return !isMember(p) })
 	if !v.alliance && v.root == "" && (v.asOf != "" || len(v.from) > 0) {
 		return usage(errors.New("--as-of and --from are of an alliance"), "add --root root.json, or --alliance after cityproof use HOST")
 	}

@@ -140,7 +140,7 @@ func (a *App) printAlliance(r *audit.AllianceReport) {
 		}
 	}
 	for _, o := range r.Observed.Troubles {
-		troubles = append(troubles, fmt.Sprintf("%s %s  %s: %s", line(o.Member), line(o.From), line(o.Path), line(o.Problem)))
+		troubles = append(troubles, line(troubleOf(o.Member, o.Observation)))
 	}
 	var heads []string
 	for _, m := range r.Members {
@@ -150,6 +150,18 @@ func (a *App) printAlliance(r *audit.AllianceReport) {
 	a.items("What the servers showed", heads, uint64(len(heads)))
 	a.items("What the servers did on the way", troubles, uint64(len(troubles)))
 	a.say("%s", strings.ToUpper(string(r.Verdict))+allianceVerdict(r))
+}
+
+// troubleOf says what a server did, with its address once.
+func troubleOf(member string, o audit.Observation) string {
+	text := o.Problem
+	if !strings.Contains(text, o.From) {
+		text = strings.TrimSuffix(o.From+" "+o.Path, " ") + ": " + text
+	}
+	if member != "" {
+		text = member + ": " + text
+	}
+	return text
 }
 
 // allianceVerdict is the end of the last line.

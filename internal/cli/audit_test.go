@@ -99,6 +99,7 @@ func TestT43AuditPrintsNothingThatDrivesATerminal(t *testing.T) {
 func TestAuditOfAnAllianceNeedsOne(t *testing.T) {
 	run(t, "audit", "--as-of", "2026-12-31", "https://kanaalstad.example").exit(t, 2, "--as-of and --from are of an alliance")
 	run(t, "audit", "--from", "https://kanaalstad.example").exit(t, 2, "--root root.json")
+	run(t, "audit", "nl-kanaalstad").exit(t, 2, "which alliance?") // a member's id
 	run(t, "watch").exit(t, 2, "which alliance?")
 	run(t, "watch", "--every", "1ms").exit(t, 2, "too short")
 }

@@ -16,6 +16,7 @@ import (
 
 	registryv1 "github.com/cityproof/cityproof/api/cityproof/registry/v1"
 	"github.com/cityproof/cityproof/internal/act"
+	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/declaration"
 	"github.com/cityproof/cityproof/internal/roster"
 )
@@ -115,10 +116,21 @@ func (a *App) sayDifferences(list []difference) {
 	for _, d := range list {
 		a.say("  %s", d.Field)
 		if d.Old != "" {
-			a.say("    is now   %s", line(d.Old))
+			a.say("    is now   %s", line(brief(d.Old)))
 		}
-		a.say("    becomes  %s", cmp.Or(line(d.New), "(gone)"))
+		a.say("    becomes  %s", cmp.Or(line(brief(d.New)), "(gone)"))
 	}
+}
+
+// brief is a value as people read it: of each post-quantum key, of some 1,800 characters, the name and the hash. What people
+// compare is the fingerprint of the whole entry.
+func brief(value string) string {
+	for _, w := range strings.Fields(value) {
+		if k, err := checkpoint.ParseVKey(w); err == nil && k.Type == checkpoint.TypeMLDSA44 {
+			value = strings.Replace(value, w, fmt.Sprintf("%s+%08x+… (ML-DSA-44)", k.Name, k.ID()), 1)
+		}
+	}
+	return value
 }
 
 // approvals counts the officers of the entry in force who signed a request, of how many must. An error says that a

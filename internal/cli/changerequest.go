@@ -145,7 +145,10 @@ func (a *App) sayChange(file string, r *roster.Roster, m *roster.Member, req *ac
 	a.say("Wrote %s: %s asks for a change.", file, m.ID())
 	a.sayDifferences(differences(m, req.Member))
 	a.say("  fingerprint %x", req.Member.Hash)
-	if !req.Member.Witness.Equal(m.Witness) || !req.Member.Mirror.Equal(m.Mirror) {
+	if req.Member.Origin() != m.Log().Origin {
+		a.say("  The new log will begin with the entries of the old one: publish nothing there before. Its node fetches them from the mirrors\n" +
+			"  once the holders of the root keys have moved the city and root: names root.json in its node.yaml.")
+	} else if !req.Member.Witness.Equal(m.Witness) || !req.Member.Mirror.Equal(m.Mirror) {
 		a.say("  Leave the old witness and mirror keys with the node until the epoch after this begins, for seats keep their keys for an epoch:\n" +
 			"  in node.yaml keys.witness and keys.mirror stay, and keys.next_witness and keys.next_mirror name the new files.")
 	}

@@ -207,7 +207,11 @@ type troubleError struct {
 }
 
 func (e *troubleError) Error() string {
-	return fmt.Sprintf("reading %s from %s: %v", e.path, e.from, e.err)
+	cause := e.err
+	if u := (*url.Error)(nil); errors.As(cause, &u) {
+		cause = u.Err // the address stands here already
+	}
+	return fmt.Sprintf("reading %s from %s: %v", e.path, e.from, cause)
 }
 func (e *troubleError) Unwrap() error { return e.err }
 

@@ -132,3 +132,36 @@ func (a *members) secondLog() string {
 	}
 	return was
 }
+
+// TestNewLogWaitsForTheRegistry: a log without entries may have to begin with those of another. So its node takes nothing while
+// nobody shows it the registry, and begins by itself once somebody does.
+func TestNewLogWaitsForTheRegistry(t *testing.T) {
+	a := &governed{members: newAlliance(t)}
+	next := a.newNode("ke-mwambao", "ke-mwambao", "mwambao.example")
+	a.start(next)
+	a.kill(next)
+	a.edit(a.demo.Nodes[next].Config, "  - city: ke-mwambao\n", "  - city: ke-mwambao\n    root: "+a.demo.Root+"\n")
+	a.spawn(next)
+	a.until("it says what it waits for", func() bool {
+		why, _ := a.ready(next)
+		return strings.Contains(why, "the registry could not be read yet")
+	})
+	file, err := a.notice(next, 1, "too early")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := a.sendAlone(next, file); err == nil || !strings.Contains(out, "the registry could not be read yet") {
+		t.Errorf("a declaration into a log that may go on from another: %v\n%s", err, out)
+	}
+	a.start(2) // a city, not the secretariat: its copy of the registry will do
+	a.untilReady(next)
+	if out, err := a.sendAlone(next, file); err != nil {
+		t.Errorf("a declaration once the registry was read: %v\n%s", err, out)
+	}
+}
+
+// sendAlone publishes by a node's trust file, without the registry.
+func (a *governed) sendAlone(i int, file string) (string, error) {
+	out, err := exec.Command(cityproof, "publish", file, "--node", a.demo.Nodes[i].HTTP, "--trust", filepath.Join(a.folder(i), "node", "trust.json"), "--key", a.officer(i), "--yes").CombinedOutput()
+	return string(out), err
+}

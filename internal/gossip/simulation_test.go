@@ -337,11 +337,15 @@ func TestSimulationSteadyTraffic(t *testing.T) {
 			w.nodes[i].Learn(w.view.head(i, size[i], 0))
 		}
 	}
-	const warm, measured = 12, 6
+	const warm, measured, patience = 12, 6, 8
+	var was []uint64 // sizes so many rounds before the end
 	for round := range warm + measured {
 		if round == warm {
 			clear(w.bytes)
 			clear(w.messages)
+		}
+		if round == warm+measured-patience {
+			was = slices.Clone(size)
 		}
 		grow(round)
 		w.round(false)
@@ -360,6 +364,15 @@ func TestSimulationSteadyTraffic(t *testing.T) {
 	for _, m := range w.messages {
 		messages += m
 	}
+	behind := 0
+	for _, s := range w.nodes {
+		for log, size := range was {
+			if h := s.Head(log); size > 0 && (h == nil || h.Size < size) {
+				behind++
+			}
+		}
+	}
+	t.Logf("of what there was %d rounds before the end, nodes know all but %.4f %%", patience, 100*float64(behind)/float64(n)/float64(n))
 	t.Logf("%d cities with %d heads a minute each: sent by a node p50 %d, p99 %d bytes/s; %.1f messages a round", n, *perMinute, quantile(perSecond, 0.5), quantile(perSecond, 0.99), float64(messages)/float64(n)/measured)
 	if got := quantile(perSecond, 0.99); got > 100_000 {
 		t.Errorf("p99 is %d bytes/s, want at most 100,000", got)

@@ -476,6 +476,10 @@ func TestMoveLogAfterLostKeys(t *testing.T) {
 	if _, ok := before.Epoch().Pin(moved.Origin); ok {
 		t.Error("an act changed the epoch of a roster that was cloned before")
 	}
+	_ = append(m.Before(moved.Origin), &roster.Log{Origin: "somebody appends"})
+	if m.Log().Origin != moved.Origin {
+		t.Errorf("the log in use is now %q", m.Log().Origin)
+	}
 	if b := m.Before(moved.Origin); len(b) != 1 || b[0].Origin != c.Origin || len(m.Before(c.Origin)) != 0 {
 		t.Errorf("before the new log were %v", b)
 	}

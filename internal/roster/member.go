@@ -101,7 +101,7 @@ func before(logs []*Log, origin string) []*Log {
 	for first > 0 && logs[first].GoesOn {
 		first--
 	}
-	return logs[max(first, 0):max(last, 0)]
+	return slices.Clip(logs[max(first, 0):max(last, 0)]) // who appends must not write into the roster
 }
 
 // Begin is the head that the log in use holds of the log before it, with its own origin; nil where it begins by itself.

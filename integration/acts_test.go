@@ -210,10 +210,8 @@ func TestEveryActOfAnAlliance(t *testing.T) {
 	})
 
 	a.step(t, "a log gets new keys while publishing goes on", func(t *testing.T) {
-		keys := filepath.Join(a.folder(kanaalstad), "next")
-		ed, pq, request := keys+"-ed25519.key", keys+"-mldsa44.key", filepath.Join(t.TempDir(), "change.json")
-		a.cityproof(0, "keygen", ed, "--role", "log", "--plain")
-		a.cityproof(0, "keygen", pq, "--role", "log", "--plain", "--algorithm", "ml-dsa-44")
+		request := filepath.Join(t.TempDir(), "change.json")
+		ed, pq := a.newLogKeys(kanaalstad)
 		ask := []string{"change-request", "--city", "nl-kanaalstad", "--new", ed, "--key", a.recovery(kanaalstad), "--out", request, "--root", a.demo.Root}
 		a.says(a.cityproof(2, ask...), "rotated together")
 		a.cityproof(0, append(ask, "--new", pq)...)
@@ -222,9 +220,7 @@ func TestEveryActOfAnAlliance(t *testing.T) {
 		if slices.ContainsFunc(strings.Split(review, "\n"), func(l string) bool { return len(l) > 250 }) { // a post-quantum key is nothing to read
 			t.Errorf("the review has lines that nobody reads:\n%s", review)
 		}
-		a.kill(kanaalstad)
-		a.edit(a.demo.Nodes[kanaalstad].Config, "  - city: nl-kanaalstad\n", "  - city: nl-kanaalstad\n    keys:\n      next_log_ed25519: "+ed+"\n      next_log_mldsa44: "+pq+"\n")
-		a.start(kanaalstad)
+		a.startWithNext(kanaalstad, "nl-kanaalstad", ed, pq)
 		a.publish(kanaalstad, 0, 30*time.Second) // by the keys of before
 		stop := a.publishing(kanaalstad, 100, a.officer(kanaalstad))
 		a.roots(0, "rotate", request)
@@ -246,14 +242,10 @@ func TestEveryActOfAnAlliance(t *testing.T) {
 	})
 
 	a.step(t, "the registry's own log gets new keys, by the root keys alone, and everybody follows", func(t *testing.T) {
-		keys := filepath.Join(a.folder(0), "next")
-		ed, pq, request := keys+"-ed25519.key", keys+"-mldsa44.key", filepath.Join(t.TempDir(), "change.json")
-		a.cityproof(0, "keygen", ed, "--role", "log", "--plain")
-		a.cityproof(0, "keygen", pq, "--role", "log", "--plain", "--algorithm", "ml-dsa-44")
+		request := filepath.Join(t.TempDir(), "change.json")
+		ed, pq := a.newLogKeys(0)
 		a.cityproof(0, "change-request", "--city", "xx-secretariat", "--new", ed, "--new", pq, "--key", a.recovery(0), "--out", request, "--root", a.demo.Root)
-		a.kill(0)
-		a.edit(a.demo.Nodes[0].Config, "  - city: xx-secretariat\n", "  - city: xx-secretariat\n    keys:\n      next_log_ed25519: "+ed+"\n      next_log_mldsa44: "+pq+"\n")
-		a.start(0)
+		a.startWithNext(0, "xx-secretariat", ed, pq)
 		stop := a.publishing(kanaalstad, 400, a.officer(kanaalstad))
 		a.says(a.acts(1, "rotate", request), "no EPOCH pins the registry, so its log keys turn by the root keys alone")
 		a.roots(0, "rotate", request)

@@ -146,22 +146,17 @@ func TestNewLogWaitsForTheRegistry(t *testing.T) {
 		why, _ := a.ready(next)
 		return strings.Contains(why, "the registry could not be read yet")
 	})
+	own := []string{"--trust", filepath.Join(a.folder(next), "node", "trust.json")} // nobody shows the registry
 	file, err := a.notice(next, 1, "too early")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out, err := a.sendAlone(next, file); err == nil || !strings.Contains(out, "the registry could not be read yet") {
+	if out, err := a.send(next, file, a.officer(next), own...); err == nil || !strings.Contains(out, "the registry could not be read yet") {
 		t.Errorf("a declaration into a log that may go on from another: %v\n%s", err, out)
 	}
 	a.start(2) // a city, not the secretariat: its copy of the registry will do
 	a.untilReady(next)
-	if out, err := a.sendAlone(next, file); err != nil {
+	if out, err := a.send(next, file, a.officer(next), own...); err != nil {
 		t.Errorf("a declaration once the registry was read: %v\n%s", err, out)
 	}
-}
-
-// sendAlone publishes by a node's trust file, without the registry.
-func (a *governed) sendAlone(i int, file string) (string, error) {
-	out, err := exec.Command(cityproof, "publish", file, "--node", a.demo.Nodes[i].HTTP, "--trust", filepath.Join(a.folder(i), "node", "trust.json"), "--key", a.officer(i), "--yes").CombinedOutput()
-	return string(out), err
 }

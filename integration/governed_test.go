@@ -141,6 +141,23 @@ func (a *governed) newKey(i int, name, role string) (file, public string) {
 	return file, a.public(file)
 }
 
+// newLogKeys makes the two key files of a log beside a node.
+func (a *governed) newLogKeys(i int) (ed, pq string) {
+	a.t.Helper()
+	ed, pq = filepath.Join(a.folder(i), "next-ed25519.key"), filepath.Join(a.folder(i), "next-mldsa44.key")
+	a.cityproof(0, "keygen", ed, "--role", "log", "--plain")
+	a.cityproof(0, "keygen", pq, "--role", "log", "--plain", "--algorithm", "ml-dsa-44")
+	return ed, pq
+}
+
+// startWithNext starts a node anew with log keys beside its own that will take their place.
+func (a *governed) startWithNext(i int, city, ed, pq string) {
+	a.t.Helper()
+	a.kill(i)
+	a.edit(a.demo.Nodes[i].Config, "  - city: "+city+"\n", "  - city: "+city+"\n    keys:\n      next_log_ed25519: "+ed+"\n      next_log_mldsa44: "+pq+"\n")
+	a.start(i)
+}
+
 // newVKey is newKey of a witness or mirror, with its verifier key.
 func (a *governed) newVKey(i int, name, role string) (file, vkey string) {
 	a.t.Helper()
@@ -286,7 +303,7 @@ func (a *governed) publishing(i, tries int, key string) (stop func() int) {
 			}
 			for try := range tries {
 				var out string
-				if out, failed = a.send(i, file, key); failed == nil {
+				if out, failed = a.send(i, file, key, "--root", a.demo.Root); failed == nil {
 					done++
 					break
 				}
@@ -322,12 +339,13 @@ func (a *governed) declare(i, n int, key string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return a.send(i, file, key)
+	return a.send(i, file, key, "--root", a.demo.Root)
 }
 
-// send publishes a file.
-func (a *governed) send(i int, file, key string) (string, error) {
-	out, err := exec.Command(cityproof, "publish", file, "--node", a.demo.Nodes[i].HTTP, "--root", a.demo.Root, "--key", key, "--yes").CombinedOutput()
+// send publishes a file. What the node's answers are checked by comes last.
+func (a *governed) send(i int, file, key string, by ...string) (string, error) {
+	args := append([]string{"publish", file, "--node", a.demo.Nodes[i].HTTP, "--key", key, "--yes"}, by...)
+	out, err := exec.Command(cityproof, args...).CombinedOutput()
 	return string(out), err
 }
 

@@ -77,10 +77,11 @@ func (a *allianceAuditor) member(ctx context.Context, m *roster.Member) error {
 	if end := m.Log().End; end != nil {
 		out.Ends = &end.Size
 	}
-	for _, l := range m.Logs[:len(m.Logs)-1-len(m.Before(out.Origin))] {
+	before := m.Before(out.Origin)
+	for _, l := range m.Logs[:len(m.Logs)-1-len(before)] {
 		out.Earlier = append(out.Earlier, l.Origin) // with entries that the log in use has not
 	}
-	for _, l := range m.Before(out.Origin) {
+	for _, l := range before {
 		out.GoesOnFrom = append(out.GoesOnFrom, l.Origin)
 	}
 	sources, heads := a.sightings(ctx, m)

@@ -90,25 +90,24 @@ func showMember(r *roster.Roster, m *roster.Member) shownMember {
 
 // shownStatus is what is told of an alliance as a whole.
 type shownStatus struct {
-	Name          string   `json:"name"`
-	Fingerprint   string   `json:"fingerprint"` // of root version 1
-	Members       int      `json:"members"`
-	RegistrySize  uint64   `json:"registry_size"`
-	RegistryTime  int64    `json:"registry_time"`
-	RootVersion   int64    `json:"root_version"`
-	RootExpires   int64    `json:"root_expires"`
-	RootThreshold int      `json:"root_threshold"`
-	RootKeys      []string `json:"root_keys"`
-	ActThreshold  int      `json:"act_threshold"`
-	ActKeys       []string `json:"act_keys"`
-	Epoch         uint32   `json:"epoch"`
-	NextDraw      int64    `json:"next_draw"`
-	EpochDue      bool     `json:"epoch_due"`
-	RuleSet       uint32   `json:"rule_set"`
-	// RootOutdated is whether the root names keys that the registry's log has no more.
-	RootOutdated bool            `json:"root_outdated"`
-	Rotations    []shownRotation `json:"rotations"`
-	VoidActs     []shownAlarm    `json:"void_acts"`
+	Name          string          `json:"name"`
+	Fingerprint   string          `json:"fingerprint"` // of root version 1
+	Members       int             `json:"members"`
+	RegistrySize  uint64          `json:"registry_size"`
+	RegistryTime  int64           `json:"registry_time"`
+	RootVersion   int64           `json:"root_version"`
+	RootExpires   int64           `json:"root_expires"`
+	RootThreshold int             `json:"root_threshold"`
+	RootKeys      []string        `json:"root_keys"`
+	ActThreshold  int             `json:"act_threshold"`
+	ActKeys       []string        `json:"act_keys"`
+	Epoch         uint32          `json:"epoch"`
+	NextDraw      int64           `json:"next_draw"`
+	EpochDue      bool            `json:"epoch_due"`
+	RuleSet       uint32          `json:"rule_set"`
+	RootOutdated  bool            `json:"root_outdated"` // it names keys that the registry's log has no more
+	Rotations     []shownRotation `json:"rotations"`
+	VoidActs      []shownAlarm    `json:"void_acts"`
 }
 
 type shownRotation struct {

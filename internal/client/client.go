@@ -200,11 +200,6 @@ type Info struct {
 	Trusted bool
 }
 
-// originAt is for which log a statement at an index was made, by the node's word.
-func (i *Info) originAt(index uint64) string {
-	return (&receipt.Trust{Origin: i.Origin, Earlier: i.Earlier}).OriginAt(index)
-}
-
 // Limits of a node, in bytes or numbers, never above this program's own.
 type Limits struct {
 	Entry, Body, Attachment     int
@@ -249,7 +244,7 @@ func (c *Client) learn(resp *ledgerv1.GetLogResponse) error {
 		}
 		k.publisher, k.log, k.originAt = t.Publisher, t.Log, t.OriginAt
 	} else {
-		k.originAt = info.originAt
+		k.originAt = (&receipt.Trust{Origin: info.Origin, Earlier: info.Earlier}).OriginAt
 		for _, vkey := range info.VKeys {
 			v, err := checkpoint.ParseVerifier(vkey)
 			if err != nil {

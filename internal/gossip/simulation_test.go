@@ -178,15 +178,17 @@ func (w *net) round(full bool) {
 				continue
 			}
 			t := &talk{i: i, j: j, full: full && n == 0}
-			if w.together {
-				talks = append(talks, t)
-				continue
-			}
-			for _, step := range steps {
-				w.step(t, step)
+			if talks = append(talks, t); !w.together {
+				w.run(talks)
+				talks = nil
 			}
 		}
 	}
+	w.run(talks)
+}
+
+// run has talks step by step.
+func (w *net) run(talks []*talk) {
 	for _, step := range steps {
 		for _, t := range talks {
 			w.step(t, step)

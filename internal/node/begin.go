@@ -26,15 +26,15 @@ func (a *alliance) awaits() string {
 	if a.begun.Load() || a.isRegistry() {
 		return ""
 	}
-	r := a.follower.Roster()
-	m := r.Member(a.member.cfg.City)
+	st := a.follower.State()
+	m := st.Roster.Member(a.member.cfg.City)
 	size, _ := a.member.log.Head()
 	switch {
-	case m != nil && r.ByOrigin(a.member.origin) == nil:
+	case m != nil && st.Roster.ByOrigin(a.member.origin) == nil:
 		return fmt.Sprintf("the log of %s in the alliance is %s: until the registry moves the city here (cityproof alliance move-log), this one takes nothing", m.ID(), m.Log().Origin)
-	case a.follower.State().Note == nil && size == 0:
+	case st.Note == nil && size == 0:
 		return "the registry could not be read yet: it may say that this log goes on from another one"
-	case a.follower.State().Note == nil || m == nil:
+	case st.Note == nil || m == nil:
 		return ""
 	}
 	begin := a.beginning()

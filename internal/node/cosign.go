@@ -136,10 +136,6 @@ func (a *alliance) turnKeys(ctx context.Context, own *roster.Member) (turned boo
 	return true, a.append(ctx, entry)
 }
 
-func otherKeysError(want []string) error {
-	return fmt.Errorf("the registry says that this log is signed with other keys than this node has: %q", want)
-}
-
 // newestKeys are the keys that sign a member's log now, and from which size on.
 func newestKeys(own *roster.Member) (in roster.KeyRange, vkeys []string) {
 	in = own.Log().Keys[len(own.Log().Keys)-1]

@@ -131,7 +131,7 @@ func (c *copies) own() (out []*client.LogReader) {
 	logs := append(m.Before(m.Log().Origin), m.Log())
 	for _, log := range slices.Backward(logs) { // a log from which this one goes on has its first entries
 		for _, other := range r.Mirrors(m) {
-			if src, err := c.alliance.places.reader(client.MirrorURL(other.Entry.GetHttp(), log.Origin)); err == nil {
+			if src, err := c.alliance.places.reader(copyAt(other, log.Origin)); err == nil {
 				out = append(out, src)
 			}
 		}
@@ -154,9 +154,9 @@ func (c *copies) ownLog() mirror.Log {
 	return log
 }
 
-// copyAt is where a member serves its copy of another's log.
-func copyAt(keeper, m *roster.Member) string {
-	return client.MirrorURL(keeper.Entry.GetHttp(), m.Log().Origin)
+// copyAt is where a member serves its copy of a log.
+func copyAt(keeper *roster.Member, origin string) string {
+	return client.MirrorURL(keeper.Entry.GetHttp(), origin)
 }
 
 // sourcesOf are the places where a member's log lies: its own node, then others that mirror it.
@@ -167,7 +167,7 @@ func sourcesOf(r *roster.Roster, m *roster.Member, self string) []string {
 			break
 		}
 		if other.ID() != self {
-			urls = append(urls, copyAt(other, m))
+			urls = append(urls, copyAt(other, m.Log().Origin))
 		}
 	}
 	return urls

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"crypto/sha256"
+	"fmt"
 	"slices"
 
 	"github.com/cityproof/cityproof/internal/ledger"
@@ -54,7 +55,7 @@ func (l ownLog) Turn(r *roster.Roster) (bool, error) {
 	case slices.Equal(want, l.ledger.VKeys()):
 		return false, nil
 	case !slices.Equal(want, l.ledger.NextVKeys()):
-		return false, otherKeysError(want)
+		return false, fmt.Errorf("the registry says that this log is signed with other keys than this node has: %q", want)
 	}
 	return true, l.ledger.TurnKeys(l.ledger.Published().Checkpoint.Size >= in.From)
 }

@@ -91,13 +91,7 @@ func parsePublisher(d *json.Decoder) (Publisher, error) {
 				p.Key, err = proof.ParseBase64(text)
 			}
 		case "from_size":
-			var n *uint64
-			if n, err = readSize(d); err == nil && n == nil {
-				err = errors.New("want a number")
-			}
-			if err == nil {
-				p.FromSize = *n
-			}
+			p.FromSize, err = readNumber(d)
 		default:
 			p.ToSize, err = readSize(d)
 		}
@@ -112,13 +106,7 @@ func parseEarlier(d *json.Decoder) (Earlier, error) {
 		if key == "origin" {
 			return readString(d, &e.Origin)
 		}
-		n, err := readSize(d)
-		if err == nil && n == nil {
-			err = errors.New("want a number")
-		}
-		if err == nil {
-			e.Size = *n
-		}
+		e.Size, err = readNumber(d)
 		return err
 	})
 	return e, err
@@ -150,6 +138,18 @@ func readSize(d *json.Decoder) (*uint64, error) {
 	var n *uint64
 	err := d.Decode(&n)
 	return n, err
+}
+
+// readNumber reads an integer, where null is none.
+func readNumber(d *json.Decoder) (uint64, error) {
+	n, err := readSize(d)
+	if err == nil && n == nil {
+		err = errors.New("want a number")
+	}
+	if err != nil {
+		return 0, err
+	}
+	return *n, nil
 }
 
 // object reads an object that has all the required members, may have the optional

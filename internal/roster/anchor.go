@@ -9,7 +9,7 @@ import (
 
 // anchor takes a signed note of an earlier head of the registry, and moves registry time (FORMAT.md, "Anchors").
 func (r *Roster) anchor(note []byte) error {
-	owner := r.ByOrigin(r.root.Terms.Registry.Origin)
+	owner := r.registryOwner()
 	head, err := checkpoint.Unverified(note)
 	if err != nil {
 		return err

@@ -52,7 +52,7 @@ func (r *Roster) ReseatBy(ids ...string) (*root.Reseat, error) {
 		if m == nil {
 			return nil, fmt.Errorf("%s is no member", id)
 		}
-		v := Voice{id, m.Entry.GetOperator(), m.Witness, m.Mirror}
+		v := m.voice()
 		if err := r.checkSeat(v, owner); err != nil {
 			return nil, err
 		}

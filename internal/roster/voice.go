@@ -19,12 +19,15 @@ type Voice struct {
 	Witness, Mirror checkpoint.VKey
 }
 
+// voice is with which keys a member cosigns as its entry says now.
+func (m *Member) voice() Voice { return Voice{m.ID(), m.Entry.GetOperator(), m.Witness, m.Mirror} }
+
 // newVoices are the voices of an epoch: of all members who are active at EPOCH and whose keys are not revoked then.
 func (r *Roster) newVoices() map[string]Voice {
 	out := make(map[string]Voice, len(r.members))
 	for id, m := range r.members {
 		if r.Status(m) == Active && !m.revoked(m.Witness.Key) && !m.revoked(m.Mirror.Key) {
-			out[id] = Voice{id, m.Entry.GetOperator(), m.Witness, m.Mirror}
+			out[id] = m.voice()
 		}
 	}
 	return out

@@ -228,7 +228,7 @@ func TestGarbageIsThePeersOwnLoss(t *testing.T) {
 	bad := bytes.Replace(good, []byte("\n1\n"), []byte("\n2\n"), 1)
 	stranger := alliancetest.NewCity(t, "fr-lyon").Note(t, 1, proof.LeafHash(nil), now)
 	take := func(peer string, r *gossipv1.ExchangeResponse) error {
-		r.Hello = &gossipv1.Hello{Clock: now.UnixMilli()}
+		r.Hello = &gossipv1.Hello{Clock: now.UnixMilli(), Salt: make([]byte, 16)}
 		_, err := n.Take(peer, r, now)
 		return err
 	}
@@ -238,7 +238,7 @@ func TestGarbageIsThePeersOwnLoss(t *testing.T) {
 	var misbehaved *gossip.MisbehavedError
 	for peer, r := range map[string]*gossipv1.ExchangeResponse{
 		"c": {Heads: [][]byte{bad}}, "d": {Heads: [][]byte{[]byte("x")}}, "e": {Evidence: [][]byte{good}},
-		"f": {Have: []*gossipv1.Summary{{Origin: []byte("x")}}}, "g": {Heads: make([][]byte, gossip.MaxHeads+1)},
+		"f": {Have: &gossipv1.Names{Origins: []uint64{1}}}, "g": {Heads: make([][]byte, gossip.MaxHeads+1)},
 	} {
 		if err := take(peer, r); !errors.As(err, &misbehaved) {
 			t.Errorf("%s: %v, want it left alone", peer, err)
@@ -263,8 +263,8 @@ func TestLostMessagesLoseNothing(t *testing.T) {
 	p.nodes[0].Learn(p.head(0, alliancetest.NewTree(9, "two"), 9))
 	a, b := p.cities[0].ID, p.cities[1].ID
 	for range 3 { // requests that never arrive
-		if r := p.nodes[0].Request(b, gossip.Self{}, false, p.now); len(r.GetEvidence()) != 1 || len(r.GetHave()) != 1 {
-			t.Fatalf("%d proofs and %d summaries are told", len(r.GetEvidence()), len(r.GetHave()))
+		if r := p.nodes[0].Request(b, gossip.Self{}, false, p.now); len(r.GetEvidence()) != 1 || len(r.GetHave().GetOrigins()) != 1 {
+			t.Fatalf("%d proofs and %d summaries are told", len(r.GetEvidence()), len(r.GetHave().GetOrigins()))
 		}
 	}
 	for range 3 { // answers that never arrive
@@ -274,7 +274,7 @@ func TestLostMessagesLoseNothing(t *testing.T) {
 	}
 	p.must(p.exchange())
 	p.proven(evidence.TwoRoots)
-	if r := p.nodes[0].Request(b, gossip.Self{}, false, p.now); len(r.GetEvidence())+len(r.GetHave()) != 0 {
-		t.Errorf("what was heard is told again: %d proofs, %d summaries", len(r.GetEvidence()), len(r.GetHave()))
+	if r := p.nodes[0].Request(b, gossip.Self{}, false, p.now); len(r.GetEvidence())+len(r.GetHave().GetOrigins()) != 0 {
+		t.Errorf("what was heard is told again: %d proofs, %d summaries", len(r.GetEvidence()), len(r.GetHave().GetOrigins()))
 	}
 }

@@ -19,20 +19,19 @@ const (
 	MaxHeads    = 1024
 	MaxEvidence = 16
 
-	buckets    = 256
 	maxSettled = 8
 	maxWaiting = 8
 	maxPerKey  = 3
 	banned     = time.Minute
 )
 
-// Short names a log in a message: the first 8 bytes of SHA-256 of its origin.
-type Short [8]byte
+// Short names a log in a message: the first 8 bytes of SHA-256 of its origin, big-endian.
+type Short uint64
 
 // ShortOf returns the short name of an origin.
 func ShortOf(origin string) Short {
 	sum := sha256.Sum256([]byte(origin))
-	return Short(sum[:8])
+	return Short(binary.BigEndian.Uint64(sum[:]))
 }
 
 // Head is a head whose log signature was verified.
@@ -93,7 +92,6 @@ type State struct {
 	slots   []slot // by log
 	seq     uint64
 	changes []change // in the order of their sequence numbers
-	digests [buckets]uint64
 
 	peers  map[string]*peer
 	proofs []Proof // in the order in which they came
@@ -135,15 +133,17 @@ type peer struct {
 	proofs   int    // so many of the proofs were given, and came in
 	telling  uint64 // as sent, in the request that is not answered
 	giving   int
+	salt     salt // of that request
 	banned   time.Time
 	offset   time.Duration // its clock minus ours
 	measured time.Time
 }
 
-// New returns the state of a node that knows nothing yet. chance picks its peers.
+// New returns the state of a node that knows nothing yet. chance picks its peers and salts what it says: who can foresee it
+// can prepare two heads that look alike, so that only a cryptographic source will do outside of a simulation.
 func New(self string, view View, chance rand.Source) *State {
 	return &State{
-		self: self, view: view, rand: rand.New(chance), //nolint:gosec // picks whom to talk to: nothing is won by guessing it
+		self: self, view: view, rand: rand.New(chance), //nolint:gosec // the source is the caller's
 		peers: map[string]*peer{}, known: map[string]bool{}, naming: map[string]int{},
 	}
 }
@@ -217,11 +217,6 @@ func (s *State) take(h *Head, from string) {
 
 // replace makes a head the newest.
 func (s *State) replace(sl *slot, h *Head, from string) {
-	short := s.view.Short(h.Log)
-	if sl.head != nil {
-		s.digests[short[0]] ^= digest(short, sl.head)
-	}
-	s.digests[short[0]] ^= digest(short, h)
 	s.seq++
 	sl.head, sl.seq, sl.from = h, s.seq, from
 	s.changes = append(s.changes, change{h.Log, s.seq})
@@ -239,14 +234,6 @@ func (s *State) compact() {
 		}
 	}
 	s.changes = kept
-}
-
-// digest is what a head adds to its bucket.
-func digest(short Short, h *Head) uint64 {
-	b := append(make([]byte, 0, 48), short[:]...)
-	b = append(binary.BigEndian.AppendUint64(b, h.Size), h.Root[:]...)
-	sum := sha256.Sum256(b)
-	return binary.BigEndian.Uint64(sum[:])
 }
 
 func (sl *slot) settled(h *Head) bool {

@@ -3,6 +3,7 @@ package gossipnet
 import (
 	"context"
 	"crypto/ed25519"
+	crand "crypto/rand"
 	"crypto/tls"
 	"log/slog"
 	"math/rand/v2"
@@ -112,7 +113,9 @@ func New(opts Options) *Engine {
 		questions: make(chan gossip.Question, 256), urgent: make(chan struct{}, 1),
 	}
 	e.view = gossip.NewRosterView(opts.Self, opts.Roster())
-	e.state = gossip.New(opts.Self, e.view, rand.NewPCG(rand.Uint64(), rand.Uint64())) //nolint:gosec // picks whom to talk to: nothing is won by guessing it
+	var seed [32]byte
+	_, _ = crand.Read(seed[:]) // never fails
+	e.state = gossip.New(opts.Self, e.view, rand.NewChaCha8(seed))
 	return e
 }
 

@@ -30,7 +30,9 @@ type Hello struct {
 	RegistrySize uint64 `protobuf:"varint,2,opt,name=registry_size,json=registrySize,proto3" json:"registry_size,omitempty"`
 	RegistryRoot []byte `protobuf:"bytes,3,opt,name=registry_root,json=registryRoot,proto3" json:"registry_root,omitempty"`
 	// The node's clock, milliseconds since 1970.
-	Clock         int64 `protobuf:"varint,4,opt,name=clock,proto3" json:"clock,omitempty"`
+	Clock int64 `protobuf:"varint,4,opt,name=clock,proto3" json:"clock,omitempty"`
+	// 16 random bytes, drawn anew for each message: of the checks in it.
+	Salt          []byte `protobuf:"bytes,5,opt,name=salt,proto3" json:"salt,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -93,32 +95,39 @@ func (x *Hello) GetClock() int64 {
 	return 0
 }
 
-// Summary names a head.
-type Summary struct {
+func (x *Hello) GetSalt() []byte {
+	if x != nil {
+		return x.Salt
+	}
+	return nil
+}
+
+// Names names heads: the same place in each list is about the same head.
+type Names struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// First 8 bytes of SHA-256 of the origin.
-	Origin []byte `protobuf:"bytes,1,opt,name=origin,proto3" json:"origin,omitempty"`
-	Size   uint64 `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"`
-	// 32 bytes.
-	Root          []byte `protobuf:"bytes,3,opt,name=root,proto3" json:"root,omitempty"`
+	// First 8 bytes of SHA-256 of the origin, big-endian.
+	Origins []uint64 `protobuf:"fixed64,1,rep,packed,name=origins,proto3" json:"origins,omitempty"`
+	Sizes   []uint64 `protobuf:"varint,2,rep,packed,name=sizes,proto3" json:"sizes,omitempty"`
+	// What stands for the root: internal/gossip/PROTOCOL.md.
+	Checks        []uint64 `protobuf:"fixed64,3,rep,packed,name=checks,proto3" json:"checks,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *Summary) Reset() {
-	*x = Summary{}
+func (x *Names) Reset() {
+	*x = Names{}
 	mi := &file_cityproof_gossip_v1_gossip_proto_msgTypes[1]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Summary) String() string {
+func (x *Names) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Summary) ProtoMessage() {}
+func (*Names) ProtoMessage() {}
 
-func (x *Summary) ProtoReflect() protoreflect.Message {
+func (x *Names) ProtoReflect() protoreflect.Message {
 	mi := &file_cityproof_gossip_v1_gossip_proto_msgTypes[1]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
@@ -130,28 +139,28 @@ func (x *Summary) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
-// Deprecated: Use Summary.ProtoReflect.Descriptor instead.
-func (*Summary) Descriptor() ([]byte, []int) {
+// Deprecated: Use Names.ProtoReflect.Descriptor instead.
+func (*Names) Descriptor() ([]byte, []int) {
 	return file_cityproof_gossip_v1_gossip_proto_rawDescGZIP(), []int{1}
 }
 
-func (x *Summary) GetOrigin() []byte {
+func (x *Names) GetOrigins() []uint64 {
 	if x != nil {
-		return x.Origin
+		return x.Origins
 	}
 	return nil
 }
 
-func (x *Summary) GetSize() uint64 {
+func (x *Names) GetSizes() []uint64 {
 	if x != nil {
-		return x.Size
+		return x.Sizes
 	}
-	return 0
+	return nil
 }
 
-func (x *Summary) GetRoot() []byte {
+func (x *Names) GetChecks() []uint64 {
 	if x != nil {
-		return x.Root
+		return x.Checks
 	}
 	return nil
 }
@@ -160,8 +169,8 @@ type ExchangeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Hello *Hello                 `protobuf:"bytes,1,opt,name=hello,proto3" json:"hello,omitempty"`
 	// Heads that changed here since the last exchange with this peer; at most 4,096.
-	Have []*Summary `protobuf:"bytes,2,rep,name=have,proto3" json:"have,omitempty"`
-	// In a full reconcile: for each of 256 buckets the digest of all heads in it.
+	Have *Names `protobuf:"bytes,2,opt,name=have,proto3" json:"have,omitempty"`
+	// In a full reconcile: for each of 256 buckets the digest of all heads in it, by the salt of this message.
 	Buckets []uint64 `protobuf:"fixed64,3,rep,packed,name=buckets,proto3" json:"buckets,omitempty"`
 	// Evidence that this peer was not given before; at most 16.
 	Evidence      [][]byte `protobuf:"bytes,4,rep,name=evidence,proto3" json:"evidence,omitempty"`
@@ -206,7 +215,7 @@ func (x *ExchangeRequest) GetHello() *Hello {
 	return nil
 }
 
-func (x *ExchangeRequest) GetHave() []*Summary {
+func (x *ExchangeRequest) GetHave() *Names {
 	if x != nil {
 		return x.Have
 	}
@@ -231,13 +240,13 @@ type ExchangeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Hello *Hello                 `protobuf:"bytes,1,opt,name=hello,proto3" json:"hello,omitempty"`
 	// What changed here, and in a full reconcile all heads of the buckets that differ.
-	Have []*Summary `protobuf:"bytes,2,rep,name=have,proto3" json:"have,omitempty"`
+	Have *Names `protobuf:"bytes,2,opt,name=have,proto3" json:"have,omitempty"`
 	// Heads that the asker lacks: signed notes with the log's Ed25519 line; at most 1,024.
 	Heads [][]byte `protobuf:"bytes,3,rep,name=heads,proto3" json:"heads,omitempty"`
-	// First 8 bytes of SHA-256 of the origins whose heads are wanted; at most 1,024.
-	Want     [][]byte `protobuf:"bytes,4,rep,name=want,proto3" json:"want,omitempty"`
+	// Origins whose heads are wanted, as in Names; at most 1,024.
+	Want     []uint64 `protobuf:"fixed64,4,rep,packed,name=want,proto3" json:"want,omitempty"`
 	Evidence [][]byte `protobuf:"bytes,5,rep,name=evidence,proto3" json:"evidence,omitempty"`
-	// In a full reconcile: the digests here.
+	// In a full reconcile: the digests here, by the salt of the request.
 	Buckets       []uint64 `protobuf:"fixed64,6,rep,packed,name=buckets,proto3" json:"buckets,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -280,7 +289,7 @@ func (x *ExchangeResponse) GetHello() *Hello {
 	return nil
 }
 
-func (x *ExchangeResponse) GetHave() []*Summary {
+func (x *ExchangeResponse) GetHave() *Names {
 	if x != nil {
 		return x.Have
 	}
@@ -294,7 +303,7 @@ func (x *ExchangeResponse) GetHeads() [][]byte {
 	return nil
 }
 
-func (x *ExchangeResponse) GetWant() [][]byte {
+func (x *ExchangeResponse) GetWant() []uint64 {
 	if x != nil {
 		return x.Want
 	}
@@ -318,7 +327,7 @@ func (x *ExchangeResponse) GetBuckets() []uint64 {
 type DeliverRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Heads         [][]byte               `protobuf:"bytes,1,rep,name=heads,proto3" json:"heads,omitempty"`
-	Want          [][]byte               `protobuf:"bytes,2,rep,name=want,proto3" json:"want,omitempty"`
+	Want          []uint64               `protobuf:"fixed64,2,rep,packed,name=want,proto3" json:"want,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -360,7 +369,7 @@ func (x *DeliverRequest) GetHeads() [][]byte {
 	return nil
 }
 
-func (x *DeliverRequest) GetWant() [][]byte {
+func (x *DeliverRequest) GetWant() []uint64 {
 	if x != nil {
 		return x.Want
 	}
@@ -688,31 +697,32 @@ var File_cityproof_gossip_v1_gossip_proto protoreflect.FileDescriptor
 
 const file_cityproof_gossip_v1_gossip_proto_rawDesc = "" +
 	"\n" +
-	" cityproof/gossip/v1/gossip.proto\x12\x13cityproof.gossip.v1\"{\n" +
+	" cityproof/gossip/v1/gossip.proto\x12\x13cityproof.gossip.v1\"\x8f\x01\n" +
 	"\x05Hello\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12#\n" +
 	"\rregistry_size\x18\x02 \x01(\x04R\fregistrySize\x12#\n" +
 	"\rregistry_root\x18\x03 \x01(\fR\fregistryRoot\x12\x14\n" +
-	"\x05clock\x18\x04 \x01(\x03R\x05clock\"I\n" +
-	"\aSummary\x12\x16\n" +
-	"\x06origin\x18\x01 \x01(\fR\x06origin\x12\x12\n" +
-	"\x04size\x18\x02 \x01(\x04R\x04size\x12\x12\n" +
-	"\x04root\x18\x03 \x01(\fR\x04root\"\xab\x01\n" +
+	"\x05clock\x18\x04 \x01(\x03R\x05clock\x12\x12\n" +
+	"\x04salt\x18\x05 \x01(\fR\x04salt\"O\n" +
+	"\x05Names\x12\x18\n" +
+	"\aorigins\x18\x01 \x03(\x06R\aorigins\x12\x14\n" +
+	"\x05sizes\x18\x02 \x03(\x04R\x05sizes\x12\x16\n" +
+	"\x06checks\x18\x03 \x03(\x06R\x06checks\"\xa9\x01\n" +
 	"\x0fExchangeRequest\x120\n" +
-	"\x05hello\x18\x01 \x01(\v2\x1a.cityproof.gossip.v1.HelloR\x05hello\x120\n" +
-	"\x04have\x18\x02 \x03(\v2\x1c.cityproof.gossip.v1.SummaryR\x04have\x12\x18\n" +
+	"\x05hello\x18\x01 \x01(\v2\x1a.cityproof.gossip.v1.HelloR\x05hello\x12.\n" +
+	"\x04have\x18\x02 \x01(\v2\x1a.cityproof.gossip.v1.NamesR\x04have\x12\x18\n" +
 	"\abuckets\x18\x03 \x03(\x06R\abuckets\x12\x1a\n" +
-	"\bevidence\x18\x04 \x03(\fR\bevidence\"\xd6\x01\n" +
+	"\bevidence\x18\x04 \x03(\fR\bevidence\"\xd4\x01\n" +
 	"\x10ExchangeResponse\x120\n" +
-	"\x05hello\x18\x01 \x01(\v2\x1a.cityproof.gossip.v1.HelloR\x05hello\x120\n" +
-	"\x04have\x18\x02 \x03(\v2\x1c.cityproof.gossip.v1.SummaryR\x04have\x12\x14\n" +
+	"\x05hello\x18\x01 \x01(\v2\x1a.cityproof.gossip.v1.HelloR\x05hello\x12.\n" +
+	"\x04have\x18\x02 \x01(\v2\x1a.cityproof.gossip.v1.NamesR\x04have\x12\x14\n" +
 	"\x05heads\x18\x03 \x03(\fR\x05heads\x12\x12\n" +
-	"\x04want\x18\x04 \x03(\fR\x04want\x12\x1a\n" +
+	"\x04want\x18\x04 \x03(\x06R\x04want\x12\x1a\n" +
 	"\bevidence\x18\x05 \x03(\fR\bevidence\x12\x18\n" +
 	"\abuckets\x18\x06 \x03(\x06R\abuckets\":\n" +
 	"\x0eDeliverRequest\x12\x14\n" +
 	"\x05heads\x18\x01 \x03(\fR\x05heads\x12\x12\n" +
-	"\x04want\x18\x02 \x03(\fR\x04want\"'\n" +
+	"\x04want\x18\x02 \x03(\x06R\x04want\"'\n" +
 	"\x0fDeliverResponse\x12\x14\n" +
 	"\x05heads\x18\x01 \x03(\fR\x05heads\"j\n" +
 	"\x1aGetConsistencyProofRequest\x12\x16\n" +
@@ -751,7 +761,7 @@ func file_cityproof_gossip_v1_gossip_proto_rawDescGZIP() []byte {
 var file_cityproof_gossip_v1_gossip_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_cityproof_gossip_v1_gossip_proto_goTypes = []any{
 	(*Hello)(nil),                       // 0: cityproof.gossip.v1.Hello
-	(*Summary)(nil),                     // 1: cityproof.gossip.v1.Summary
+	(*Names)(nil),                       // 1: cityproof.gossip.v1.Names
 	(*ExchangeRequest)(nil),             // 2: cityproof.gossip.v1.ExchangeRequest
 	(*ExchangeResponse)(nil),            // 3: cityproof.gossip.v1.ExchangeResponse
 	(*DeliverRequest)(nil),              // 4: cityproof.gossip.v1.DeliverRequest
@@ -765,9 +775,9 @@ var file_cityproof_gossip_v1_gossip_proto_goTypes = []any{
 }
 var file_cityproof_gossip_v1_gossip_proto_depIdxs = []int32{
 	0,  // 0: cityproof.gossip.v1.ExchangeRequest.hello:type_name -> cityproof.gossip.v1.Hello
-	1,  // 1: cityproof.gossip.v1.ExchangeRequest.have:type_name -> cityproof.gossip.v1.Summary
+	1,  // 1: cityproof.gossip.v1.ExchangeRequest.have:type_name -> cityproof.gossip.v1.Names
 	0,  // 2: cityproof.gossip.v1.ExchangeResponse.hello:type_name -> cityproof.gossip.v1.Hello
-	1,  // 3: cityproof.gossip.v1.ExchangeResponse.have:type_name -> cityproof.gossip.v1.Summary
+	1,  // 3: cityproof.gossip.v1.ExchangeResponse.have:type_name -> cityproof.gossip.v1.Names
 	2,  // 4: cityproof.gossip.v1.GossipService.Exchange:input_type -> cityproof.gossip.v1.ExchangeRequest
 	4,  // 5: cityproof.gossip.v1.GossipService.Deliver:input_type -> cityproof.gossip.v1.DeliverRequest
 	6,  // 6: cityproof.gossip.v1.GossipService.GetConsistencyProof:input_type -> cityproof.gossip.v1.GetConsistencyProofRequest

@@ -325,8 +325,7 @@ func TestSimulationNewHeadsSpread(t *testing.T) {
 }
 
 // Every city has a new head a minute. At most 100 KB/s a node. Ten thousand need some 20 GiB and an hour; fewer with more heads,
-// as many a second, stand for them, but they must have more logs than an exchange names: 5,000 with two heads a minute are above
-// the bound (ARCHITECTURE.md, "How fast an alliance is"), 1,667 with six are not.
+// as many a second, stand for them, but they must have more logs than an exchange names.
 // GOGC=40 go test ./internal/gossip -run Steady -cities 5000 -heads 2 -v -timeout 60m
 func TestSimulationSteadyTraffic(t *testing.T) {
 	n := *cityCount

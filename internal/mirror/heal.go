@@ -77,6 +77,13 @@ func (d *damages) of(origin [sha256.Size]byte) (parts []mirrorstore.Part) {
 	return parts
 }
 
+// forget empties the list: what it tells of is gone.
+func (d *damages) forget() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	clear(d.items)
+}
+
 // retryHeal is how often what could not be mended is tried again.
 const retryHeal = time.Minute
 
@@ -84,15 +91,36 @@ const retryHeal = time.Minute
 func (m *Mirror) Heal(ctx context.Context) {
 	tick := time.NewTicker(retryHeal)
 	defer tick.Stop()
+	halted := m.opts.Store.Halted()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-halted:
+			halted = m.renew()
 		case <-m.damages.news:
 		case <-tick.C:
+			if halted == nil {
+				halted = m.renew()
+			}
 		}
 		m.healAll(ctx)
 	}
+}
+
+// renew makes the database anew if a damaged file has halted it; followers then fetch all copies again, and nothing smaller than
+// before is cosigned, for what was cosigned is kept elsewhere. It returns what tells of the next halt, nil while this one lasts.
+func (m *Mirror) renew() <-chan struct{} {
+	renewed, err := m.opts.Store.Renew()
+	if err != nil {
+		m.opts.Logger.Error("the mirror's damaged database can't be made anew now: check the disk", slog.Any("err", err))
+	}
+	if !renewed {
+		return nil
+	}
+	m.damages.forget()
+	m.opts.Logger.Warn("the mirror's database was damaged and is made anew: all copies are fetched again; check the disk")
+	return m.opts.Store.Halted()
 }
 
 // healAll tries once to mend all that is known to be damaged.

@@ -13,11 +13,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/cityproof/cityproof/internal/mirror"
+	"github.com/cityproof/cityproof/internal/mirrorstore"
 	"github.com/cityproof/cityproof/internal/pebbledb"
 	"github.com/cityproof/cityproof/internal/testenv"
 	"github.com/cityproof/cityproof/internal/tile"
@@ -245,67 +247,131 @@ func TestScrubOfCopiesKeepsItsPeriodAndPlace(t *testing.T) {
 	})
 }
 
+// spoilTable flips a byte of a table, spoilList one of the list of tables.
+func spoilTable(name string, b []byte) {
+	if strings.HasSuffix(name, ".sst") {
+		b[len(b)/3] ^= 1
+	}
+}
+
+func spoilList(name string, b []byte) {
+	if strings.HasPrefix(name, "MANIFEST-") {
+		b[len(b)/3] ^= 1
+	}
+}
+
+// spoil changes bytes in the files of the database itself, behind the mirror's back.
+func (w *world) spoil(spoil func(name string, b []byte)) {
+	w.t.Helper()
+	w.close()
+	w.open() // what was in the write-ahead log is in tables now
+	w.close()
+	spoilt := 0
+	err := filepath.WalkDir(filepath.Join(w.dir, "mirror", "pebble"), func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		bad := bytes.Clone(b)
+		if spoil(e.Name(), bad); bytes.Equal(bad, b) {
+			return nil
+		}
+		spoilt++
+		return os.WriteFile(path, bad, 0o600)
+	})
+	if err != nil || spoilt == 0 {
+		w.t.Fatalf("%d files were spoilt, %v", spoilt, err)
+	}
+	w.open()
+}
+
+// refetches checks that a copy that vouched for 600 entries is empty now, goes back on nothing, and comes back as it was.
+func (w *world) refetches(want []byte) {
+	w.t.Helper()
+	if size, _ := w.copied().Head(); size != 0 {
+		w.t.Errorf("the copy has size %d, want a new one", size)
+	}
+	if size := w.cosigned(); size != 600 {
+		w.t.Errorf("it vouched for size %d, want 600 as before", size)
+	}
+	w.log.Declare(1, "officer-1")
+	w.mustFollow()
+	if got := w.get("tile/entries/001").Body.Bytes(); !bytes.Equal(got, want) {
+		w.t.Error("what was fetched again is something else")
+	}
+}
+
 // Incident 2: a byte that rots inside a file of the database itself halts the mirror, and is never served; at the next start all is
 // fetched again, and nothing smaller than before is cosigned.
 func TestIncident2RottenDatabaseIsFetchedAgain(t *testing.T) {
-	for name, spoil := range map[string]func(name string, b []byte) []byte{
-		"a table": func(name string, b []byte) []byte {
-			if strings.HasSuffix(name, ".sst") {
-				b[len(b)/3] ^= 1
-			}
-			return b
-		},
-		"the list of tables": func(name string, b []byte) []byte {
-			if strings.HasPrefix(name, "MANIFEST-") {
-				b[len(b)/3] ^= 1
-			}
-			return b
-		},
-	} {
+	for name, spoil := range map[string]func(name string, b []byte){"a table": spoilTable, "the list of tables": spoilList} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.log.Declare(600, "officer-1")
 			w.mustFollow()
 			want := w.get("tile/entries/001").Body.Bytes()
-			w.close()
-			w.open() // what was in the write-ahead log is in tables now
-			w.close()
-			spoilt := 0
-			err := filepath.WalkDir(filepath.Join(w.dir, "mirror", "pebble"), func(path string, e fs.DirEntry, err error) error {
-				if err != nil || e.IsDir() {
-					return err
-				}
-				b, err := os.ReadFile(path)
-				if err != nil {
-					return err
-				}
-				if bad := spoil(e.Name(), bytes.Clone(b)); !bytes.Equal(bad, b) {
-					spoilt++
-					return os.WriteFile(path, bad, 0o600)
-				}
-				return nil
-			})
-			if err != nil || spoilt == 0 {
-				t.Fatalf("%d files were spoilt, %v", spoilt, err)
-			}
-			w.open()
+			w.spoil(spoil)
 			_ = w.mirror.ScrubLog(t.Context(), w.city.Origin) // it reads all, and may well fail
 			if got := w.get("tile/entries/001"); got.Code == http.StatusOK && !bytes.Equal(got.Body.Bytes(), want) {
 				t.Error("damaged entries are served")
 			}
 			_ = errors.Join(w.store.Close(), w.heads.Close()) // halted, in one of the cases
 			w.open()
-			if size, _ := w.copied().Head(); size != 0 {
-				t.Errorf("the copy has size %d, want a new one", size)
-			}
-			if size := w.cosigned(); size != 600 {
-				t.Errorf("it vouched for size %d, want 600 as before", size)
-			}
-			w.log.Declare(1, "officer-1")
-			w.mustFollow()
-			if got := w.get("tile/entries/001").Body.Bytes(); !bytes.Equal(got, want) {
-				t.Error("what was fetched again is something else")
+			w.refetches(want)
+		})
+	}
+}
+
+// Incident 2: a mirror that runs needs no restart for it, while others read from it and it follows; who still holds the copy of
+// before is told so.
+func TestIncident2RottenDatabaseIsMadeAnewWhileTheMirrorRuns(t *testing.T) {
+	w := newWorld(t)
+	w.log.Declare(600, "officer-1")
+	w.mustFollow()
+	want := w.get("tile/entries/001").Body.Bytes()
+	w.spoil(spoilTable)
+	before := w.copied()
+	ctx, cancel := context.WithCancel(t.Context())
+	var g sync.WaitGroup
+	g.Go(func() { w.mirror.Heal(ctx) })
+	for range 3 {
+		g.Go(func() { // readers, at every moment of it
+			for ctx.Err() == nil {
+				if got := w.get("tile/entries/001"); got.Code == http.StatusOK && !bytes.Equal(got.Body.Bytes(), want) {
+					t.Error("damaged entries are served")
+				}
 			}
 		})
+	}
+	for deadline := time.Now().Add(time.Minute); w.copied() == before; time.Sleep(10 * time.Millisecond) {
+		_ = w.mirror.ScrubLog(ctx, w.city.Origin)
+		if time.Now().After(deadline) {
+			t.Fatal("the damaged database is still in use after a minute")
+		}
+	}
+	if _, err := before.Bundle(1, 256); !errors.Is(err, mirrorstore.ErrRetired) {
+		t.Errorf("the copy of before answers %v", err)
+	}
+	cancel()
+	g.Wait()
+	w.refetches(want)
+	if log := w.logged.String(); strings.Count(log, "made anew") != 1 {
+		t.Errorf("the operator reads:\n%s", log)
+	}
+}
+
+// A database that is whole is not made anew, whatever halts it.
+func TestOnlyADamagedDatabaseIsMadeAnew(t *testing.T) {
+	w := newWorld(t)
+	w.log.Declare(3, "officer-1")
+	w.mustFollow()
+	if renewed, err := w.store.Renew(); renewed || err != nil {
+		t.Errorf("%v, %v", renewed, err)
+	}
+	if size, _ := w.copied().Head(); size != 3 {
+		t.Errorf("the copy has size %d", size)
 	}
 }

@@ -67,35 +67,41 @@ func (l *Log) Append(c *Chunk) error {
 	if l.edge.Size() != c.First {
 		return ErrMoved
 	}
-	edge := l.edge.Clone()
-	b := l.store.db.NewBatch()
-	defer b.Close() // its error is Commit's
-	partial := append([]byte(nil), l.partial...)
-	for i, e := range c.Entries {
-		var err error
-		if partial, err = tile.AppendEntry(partial, e); err != nil {
-			return fmt.Errorf("mirroring: %w", err)
+	edge, partial := l.edge.Clone(), append([]byte(nil), l.partial...)
+	err := l.db.write(func(b *pebble.Batch) (err error) {
+		if partial, err = l.stageEntries(b, c.Entries, leaves, edge, partial); err != nil {
+			return err
 		}
-		for _, full := range edge.Append(leaves[i]) {
-			if err := b.Set(l.tileKey(full.ID.Level, full.ID.Index), tile.AppendTile(nil, full.Hashes), nil); err != nil {
-				return fmt.Errorf("mirroring: %w", err)
-			}
-		}
-		if edge.Size()%tile.FullWidth == 0 {
-			if err := b.Set(l.numbered(kindEntries, edge.Size()/tile.FullWidth-1), partial, nil); err != nil {
-				return fmt.Errorf("mirroring: %w", err)
-			}
-			partial = partial[:0]
-		}
-	}
-	if err := l.stage(b, c, edge, partial); err != nil {
-		return fmt.Errorf("mirroring: %w", err)
-	}
-	if err := l.store.db.Commit(b); err != nil {
+		return l.stage(b, c, edge, partial)
+	})
+	if err != nil {
 		return fmt.Errorf("mirroring: %w", err)
 	}
 	l.edge, l.partial = edge, partial
 	return nil
+}
+
+// stageEntries writes entries and the tiles that they fill. The edge grows by them; partial are the entries behind the last
+// full bundle, and then those of now.
+func (l *Log) stageEntries(b *pebble.Batch, entries [][]byte, leaves []proof.Hash, edge *tile.Edge, partial []byte) ([]byte, error) {
+	for i, e := range entries {
+		var err error
+		if partial, err = tile.AppendEntry(partial, e); err != nil {
+			return nil, err
+		}
+		for _, full := range edge.Append(leaves[i]) {
+			if err := b.Set(l.tileKey(full.ID.Level, full.ID.Index), tile.AppendTile(nil, full.Hashes), nil); err != nil {
+				return nil, err
+			}
+		}
+		if edge.Size()%tile.FullWidth == 0 {
+			if err := b.Set(l.numbered(kindEntries, edge.Size()/tile.FullWidth-1), partial, nil); err != nil {
+				return nil, err
+			}
+			partial = partial[:0]
+		}
+	}
+	return partial, nil
 }
 
 // stage writes what a chunk has beside entries and tiles.
@@ -189,7 +195,7 @@ func (l *Log) Owed(size uint64) (o Owed, err error) {
 }
 
 // DiskUsed is about how many bytes all copies take on the disk.
-func (l *Log) DiskUsed() uint64 { return l.store.Size() }
+func (l *Log) DiskUsed() uint64 { return l.db.size() }
 
 func (l *Log) absentKey(a Absent) []byte {
 	return binary.BigEndian.AppendUint64(l.key(kindAbsent, a.Sum[:]...), a.Index)
@@ -218,22 +224,21 @@ func (l *Log) Absent(limit int) (out []Absent, err error) {
 
 // Found stores files of a chunk that were absent, with what they say. Its entries are there already.
 func (l *Log) Found(c *Chunk) error {
-	b := l.store.db.NewBatch()
-	defer b.Close() // its error is Commit's
-	if err := l.stageFiles(b, &Chunk{Files: c.Files, Uses: c.Uses, Lacking: c.Lacking, Erased: c.Erased, Day: c.Day}); err != nil {
-		return fmt.Errorf("mirroring: %w", err)
-	}
 	have := map[[sha256.Size]byte]bool{}
 	for _, f := range c.Files {
 		have[sha256.Sum256(f)] = true
 	}
-	for _, a := range c.Absent {
-		if !have[a.Sum] {
-			continue
+	err := l.db.write(func(b *pebble.Batch) error {
+		err := l.stageFiles(b, &Chunk{Files: c.Files, Uses: c.Uses, Lacking: c.Lacking, Erased: c.Erased, Day: c.Day})
+		for _, a := range c.Absent {
+			if have[a.Sum] {
+				err = errors.Join(err, b.Delete(l.absentKey(a), nil))
+			}
 		}
-		if err := b.Delete(l.absentKey(a), nil); err != nil {
-			return fmt.Errorf("mirroring: %w", err)
-		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("mirroring: %w", err)
 	}
-	return l.store.db.Commit(b)
+	return nil
 }

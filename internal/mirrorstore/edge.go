@@ -61,7 +61,7 @@ func (l *Log) load() error {
 	}
 	size, root, partial, err := parseHead(v)
 	if err != nil {
-		l.store.logger.Warn("a mirrored log is fetched again from its beginning", slog.String("origin_hash", fmt.Sprintf("%x", l.prefix[1:])), slog.Any("err", err))
+		l.logger.Warn("a mirrored log is fetched again from its beginning", slog.String("origin_hash", fmt.Sprintf("%x", l.prefix[1:])), slog.Any("err", err))
 		return nil
 	}
 	last, _, err := l.get(l.key(kindUnfinished))
@@ -78,7 +78,7 @@ func (l *Log) load() error {
 		}
 	}
 	partial[0] = nil
-	l.store.logger.Warn("the last entries of a mirrored log are fetched again: they are damaged", slog.String("origin_hash", fmt.Sprintf("%x", l.prefix[1:])))
+	l.logger.Warn("the last entries of a mirrored log are fetched again: they are damaged", slog.String("origin_hash", fmt.Sprintf("%x", l.prefix[1:])))
 	l.edge, err = tile.NewEdge(size-size%tile.FullWidth, partial)
 	return err
 }

@@ -152,30 +152,32 @@ func (l *Log) Erase(ctx context.Context, erasures []Erasure, attachments func(bo
 
 // remove deletes a body and its attachments, and notes that their bytes are still on the disk.
 func (l *Log) remove(e Erasure, attachments func(body []byte) [][sha256.Size]byte) error {
-	b := l.store.db.NewBatch()
-	defer b.Close() // its error is Commit's
-	gone := func(kind Kind, sum [sha256.Size]byte) error {
-		key := l.fileKey(kind, sum)
-		return errors.Join(b.Delete(key, nil), b.Set(l.key(kindPurge, key[len(l.prefix):]...), nil, nil))
-	}
-	err := errors.Join(gone(Body, e.Sum), b.Delete(l.key(kindPending, e.Sum[:]...), nil))
-	body, _, gerr := l.get(l.fileKey(Body, e.Sum))
-	if err = errors.Join(err, gerr); err != nil {
+	body, _, err := l.get(l.fileKey(Body, e.Sum))
+	if err != nil {
 		return err
 	}
-	for _, sum := range attachments(body) {
-		free, err := l.release(b, sum, e.Sum)
-		if err != nil {
+	return l.db.write(func(b *pebble.Batch) error {
+		gone := func(kind Kind, sum [sha256.Size]byte) error {
+			key := l.fileKey(kind, sum)
+			return errors.Join(b.Delete(key, nil), b.Set(l.key(kindPurge, key[len(l.prefix):]...), nil, nil))
+		}
+		if err := errors.Join(gone(Body, e.Sum), b.Delete(l.key(kindPending, e.Sum[:]...), nil)); err != nil {
 			return err
 		}
-		if !free {
-			continue
+		for _, sum := range attachments(body) {
+			free, err := l.release(b, sum, e.Sum)
+			if err != nil {
+				return err
+			}
+			if !free {
+				continue
+			}
+			if err := errors.Join(gone(Attachment, sum), b.Set(l.key(kindErased, sum[:]...), binary.BigEndian.AppendUint64(nil, e.Notice), nil)); err != nil {
+				return err
+			}
 		}
-		if err := errors.Join(gone(Attachment, sum), b.Set(l.key(kindErased, sum[:]...), binary.BigEndian.AppendUint64(nil, e.Notice), nil)); err != nil {
-			return err
-		}
-	}
-	return l.store.db.Commit(b)
+		return nil
+	})
 }
 
 // release forgets that a body names an attachment, and reports whether no live record names it then.
@@ -212,17 +214,15 @@ func (l *Log) purge(ctx context.Context) error {
 	if err != nil || len(spans) == 0 {
 		return err
 	}
-	if err := l.store.db.Purge(ctx, spans...); err != nil {
+	if err := l.db.purge(ctx, spans); err != nil {
 		return err
 	}
-	b := l.store.db.NewBatch()
-	defer b.Close() // its error is Commit's
-	for _, key := range done {
-		if err := b.Delete(key, nil); err != nil {
-			return err
+	return l.db.write(func(b *pebble.Batch) (err error) {
+		for _, key := range done {
+			err = errors.Join(err, b.Delete(key, nil))
 		}
-	}
-	return l.store.db.Commit(b)
+		return err
+	})
 }
 
 // FindLeaves looks in all that is stored for leaves by their hashes, and returns the index of the first with each.

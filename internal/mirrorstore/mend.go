@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/cockroachdb/pebble/v2"
+
 	"github.com/cityproof/cityproof/internal/proof"
 	"github.com/cityproof/cityproof/internal/tile"
 )
@@ -110,12 +112,9 @@ func (l *Log) MendBundle(n uint64, entries [][]byte) error {
 	if len(entries) != tile.FullWidth || fold(leaves) != want {
 		return fmt.Errorf("mending entry bundle %d: these are not its entries", n)
 	}
-	b := l.store.db.NewBatch()
-	defer b.Close() // its error is Commit's
-	if err := errors.Join(b.Set(l.numbered(kindEntries, n), bundle, nil), b.Set(l.tileKey(0, n), tile.AppendTile(nil, leaves), nil)); err != nil {
-		return err
-	}
-	return l.store.db.Commit(b)
+	return l.db.write(func(b *pebble.Batch) error {
+		return errors.Join(b.Set(l.numbered(kindEntries, n), bundle, nil), b.Set(l.tileKey(0, n), tile.AppendTile(nil, leaves), nil))
+	})
 }
 
 // MendTile replaces a full tile, if the hashes are those that the tree has there.
@@ -168,14 +167,4 @@ func (l *Log) MendFile(p Part, data []byte) error {
 		return err
 	}
 	return l.set(l.fileKey(p.Kind, p.Sum), data)
-}
-
-// set writes a value, durably.
-func (l *Log) set(key, value []byte) error {
-	b := l.store.db.NewBatch()
-	defer b.Close() // its error is Commit's
-	if err := b.Set(key, value, nil); err != nil {
-		return err
-	}
-	return l.store.db.Commit(b)
 }

@@ -31,10 +31,11 @@ type Options struct {
 
 // Store is an open store. It is safe for concurrent use.
 type Store struct {
-	db     *pebbledb.DB
-	logger *slog.Logger
+	dir  string
+	opts Options
 
-	mu   sync.Mutex // guards logs
+	mu   sync.Mutex // guards db and logs
+	db   *database
 	logs map[[sha256.Size]byte]*Log
 }
 
@@ -43,40 +44,47 @@ func Open(dir string, opts Options) (*Store, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	db, err := pebbledb.Open(dir, pebbledb.Options{FS: opts.FS, Logger: opts.Logger, Copies: true, MemTableSize: memTableSize, CacheSize: cacheSize})
+	db, err := openDatabase(dir, opts)
 	if err != nil {
-		return nil, fmt.Errorf("opening the mirror's store %s: %w", dir, err)
+		return nil, err
 	}
-	s := &Store{db: db, logger: opts.Logger, logs: map[[sha256.Size]byte]*Log{}}
-	if err := s.checkLayout(); err != nil {
-		return nil, errors.Join(fmt.Errorf("opening the mirror's store %s: %w", dir, err), db.Close())
-	}
-	return s, nil
+	return &Store{dir: dir, opts: opts, db: db, logs: map[[sha256.Size]byte]*Log{}}, nil
 }
 
-// layoutKey holds the number of the layout that FORMAT.md describes.
-var layoutKey = append([]byte{pebbledb.PrefixMeta}, "mirror"...)
+func (s *Store) database() *database {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.db
+}
 
-const layout = "2"
+// Halted is closed when the database of now halts: for good, unless Renew mends it.
+func (s *Store) Halted() <-chan struct{} { return s.database().pebble.Halted() }
 
-func (s *Store) checkLayout() error {
-	got, err := s.db.Noted(layoutKey)
-	if err != nil || string(got) == layout {
-		return err
+// Renew makes the database anew, empty, if a damaged file has halted it: these are copies, and others have them. It reports
+// whether it did. Logs that were read before have errors that wrap ErrRetired from then on. After an error the store has
+// nothing, and Renew may be called again.
+func (s *Store) Renew() (renewed bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.db.pebble.Damaged() {
+		return false, nil
 	}
-	if got != nil {
-		return fmt.Errorf("it has the layout %q of another version of this program: remove the directory, and all is fetched again", got)
+	s.db.retire()
+	db, err := openDatabase(s.dir, s.opts)
+	if err != nil {
+		return false, err
 	}
-	b := s.db.NewBatch()
-	defer b.Close() // its error is Commit's
-	if err := errors.Join(b.DeleteRange([]byte{0}, []byte{0xff}, nil), b.Set(layoutKey, []byte(layout), nil)); err != nil {
-		return err
-	}
-	return s.db.Commit(b)
+	s.db, s.logs = db, map[[sha256.Size]byte]*Log{}
+	return true, nil
 }
 
 // Close closes the store. No other call may run.
-func (s *Store) Close() error { return s.db.Close() }
+func (s *Store) Close() error {
+	if s.db.retired { // and could not be made anew
+		return nil
+	}
+	return s.db.pebble.Close()
+}
 
 // Log returns the copy of the log whose origin has this hash; it may be empty.
 func (s *Store) Log(origin [sha256.Size]byte) (*Log, error) {
@@ -85,7 +93,7 @@ func (s *Store) Log(origin [sha256.Size]byte) (*Log, error) {
 	if l := s.logs[origin]; l != nil {
 		return l, nil
 	}
-	l := &Log{store: s, prefix: append([]byte{pebbledb.PrefixMirror}, origin[:]...), edge: &tile.Edge{}}
+	l := &Log{db: s.db, logger: s.opts.Logger, prefix: append([]byte{pebbledb.PrefixMirror}, origin[:]...), edge: &tile.Edge{}}
 	if err := l.load(); err != nil {
 		return nil, fmt.Errorf("reading the mirrored log %x: %w", origin, err)
 	}
@@ -97,17 +105,17 @@ func (s *Store) Log(origin [sha256.Size]byte) (*Log, error) {
 // kept in memory for those of no log.
 func (s *Store) Find(origin [sha256.Size]byte) (*Log, error) {
 	s.mu.Lock()
-	known := s.logs[origin]
+	known, db := s.logs[origin], s.db
 	s.mu.Unlock()
 	if known != nil {
 		return known, nil
 	}
 	prefix := append([]byte{pebbledb.PrefixMirror}, origin[:]...)
 	for _, kind := range []byte{kindHead, kindChallenge} { // of a log that hands out nothing there is only the latter
-		if _, err := s.db.Get(append(prefix, kind)); err == nil {
-			return s.Log(origin)
-		} else if !errors.Is(err, pebble.ErrNotFound) {
+		if _, ok, err := db.get(append(prefix, kind)); err != nil {
 			return nil, err
+		} else if ok {
+			return s.Log(origin)
 		}
 	}
 	return nil, nil
@@ -136,7 +144,8 @@ const (
 
 // Log is the copy of one log.
 type Log struct {
-	store  *Store
+	db     *database
+	logger *slog.Logger
 	prefix []byte
 
 	mu      sync.RWMutex // guards edge and partial; held for writing while a chunk is committed
@@ -161,33 +170,34 @@ func (l *Log) tileKey(level int, n uint64) []byte {
 }
 
 // get returns a value; ok is false where there is none.
-func (l *Log) get(key []byte) (value []byte, ok bool, err error) {
-	value, err = l.store.db.Get(key)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return nil, false, nil
-	}
-	return value, err == nil, err
+func (l *Log) get(key []byte) (value []byte, ok bool, err error) { return l.db.get(key) }
+
+// set writes a value, durably.
+func (l *Log) set(key, value []byte) error {
+	return l.db.write(func(b *pebble.Batch) error { return b.Set(key, value, nil) })
 }
 
 // each calls f with the rest of each key of a kind that begins with some bytes, and its value, in order. Both are f's. f
 // returns false to end it.
-func (l *Log) each(kind byte, begin []byte, f func(rest, value []byte) bool) (err error) {
+func (l *Log) each(kind byte, begin []byte, f func(rest, value []byte) bool) error {
 	prefix := l.key(kind, begin...)
-	it, err := l.store.db.Reader().NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: behind(prefix)})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, it.Close()) }() // it is also the error of the iterator
-	for it.First(); it.Valid(); it.Next() {
-		value, err := it.ValueAndErr()
+	return l.db.use(func(db *pebbledb.DB) (err error) {
+		it, err := db.Reader().NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: behind(prefix)})
 		if err != nil {
 			return err
 		}
-		if !f(bytes.Clone(it.Key()[len(l.prefix)+1:]), bytes.Clone(value)) {
-			return nil
+		defer func() { err = errors.Join(err, it.Close()) }() // it is also the error of the iterator
+		for it.First(); it.Valid(); it.Next() {
+			value, err := it.ValueAndErr()
+			if err != nil {
+				return err
+			}
+			if !f(bytes.Clone(it.Key()[len(l.prefix)+1:]), bytes.Clone(value)) {
+				return nil
+			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // behind returns the first key that does not begin with prefix, which has a byte below 0xff.
@@ -205,10 +215,15 @@ func behind(prefix []byte) []byte {
 var placeKey = append([]byte{pebbledb.PrefixMeta}, "scrub"...)
 
 // Place returns what SetPlace was given last, nil if nothing is kept. It may be lost in a crash.
-func (s *Store) Place() ([]byte, error) { return s.db.Noted(placeKey) }
+func (s *Store) Place() (b []byte, err error) {
+	err = s.database().use(func(db *pebbledb.DB) (err error) { b, err = db.Noted(placeKey); return err })
+	return b, err
+}
 
 // SetPlace keeps how far a scrub has come.
-func (s *Store) SetPlace(b []byte) error { return s.db.Note(placeKey, b) }
+func (s *Store) SetPlace(b []byte) error {
+	return s.database().use(func(db *pebbledb.DB) error { return db.Note(placeKey, b) })
+}
 
 // Size is about how many bytes the copies take on the disk.
-func (s *Store) Size() uint64 { return s.db.Metrics().DiskSpaceUsage() }
+func (s *Store) Size() uint64 { return s.database().size() }

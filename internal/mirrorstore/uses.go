@@ -98,12 +98,9 @@ func (l *Log) PutAttachment(data []byte, day uint64) error {
 	sum := sha256.Sum256(data)
 	l.files.Lock()
 	defer l.files.Unlock()
-	b := l.store.db.NewBatch()
-	defer b.Close() // its error is Commit's
-	err := errors.Join(b.Set(l.fileKey(Attachment, sum), data, nil), b.Delete(l.key(kindLacking, sum[:]...), nil), l.grow(b, &Chunk{Day: day, Files: [][]byte{data}}))
-	if err == nil {
-		err = l.store.db.Commit(b)
-	}
+	err := l.db.write(func(b *pebble.Batch) error {
+		return errors.Join(b.Set(l.fileKey(Attachment, sum), data, nil), b.Delete(l.key(kindLacking, sum[:]...), nil), l.grow(b, &Chunk{Day: day, Files: [][]byte{data}}))
+	})
 	if err != nil {
 		return fmt.Errorf("mirroring an attachment: %w", err)
 	}
@@ -177,8 +174,7 @@ func (l *Log) Lacking(limit int) (out []Absent, err error) {
 		case ok && len(out) < limit:
 			out = append(out, Absent{Index: index, Sum: sum})
 		case !ok:
-			b := l.store.db.NewBatch()
-			if err := errors.Join(b.Delete(l.key(kindLacking, sum[:]...), nil), l.store.db.Commit(b), b.Close()); err != nil {
+			if err := l.db.write(func(b *pebble.Batch) error { return b.Delete(l.key(kindLacking, sum[:]...), nil) }); err != nil {
 				return nil, err
 			}
 		}

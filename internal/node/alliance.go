@@ -154,11 +154,7 @@ func (a *alliance) findRegistry() error {
 
 func (a *alliance) followCopies(registry string) error {
 	if registry != a.member.origin && a.member.mirror != nil {
-		log, err := a.member.copies.Log(originHash(registry))
-		if err != nil {
-			return err
-		}
-		a.sources = append(a.sources, ownCopy{log: log, member: a.member, origin: registry})
+		a.sources = append(a.sources, ownCopy{a.member, registry})
 	}
 	for _, f := range a.first.Founders {
 		if o := f.Member.Origin(); o != a.first.Terms.Registry.Origin && o != a.member.origin {

@@ -68,10 +68,12 @@ func (l ownLog) ConsistencyProof(ctx context.Context, old, size uint64) ([]proof
 
 // ownCopy reads what this node mirrors of another's log.
 type ownCopy struct {
-	log    *mirrorstore.Log
 	member *member
 	origin string
 }
+
+// log is the copy of now: one whose database was damaged is replaced by another.
+func (c ownCopy) log() (*mirrorstore.Log, error) { return c.member.copies.Log(originHash(c.origin)) }
 
 // Checkpoint implements registry.Source.
 func (c ownCopy) Checkpoint(context.Context) ([]byte, error) {
@@ -84,7 +86,11 @@ func (c ownCopy) Checkpoint(context.Context) ([]byte, error) {
 
 // Bundle implements registry.Source.
 func (c ownCopy) Bundle(_ context.Context, index uint64, width int) ([][]byte, error) {
-	b, err := c.log.Bundle(index, width)
+	log, err := c.log()
+	if err != nil {
+		return nil, err
+	}
+	b, err := log.Bundle(index, width)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +99,11 @@ func (c ownCopy) Bundle(_ context.Context, index uint64, width int) ([][]byte, e
 
 // File implements registry.Source.
 func (c ownCopy) File(_ context.Context, sum [sha256.Size]byte) ([]byte, error) {
-	return c.log.Body(sum)
+	log, err := c.log()
+	if err != nil {
+		return nil, err
+	}
+	return log.Body(sum)
 }
 
 // ownTiles are the tiles of this node's own log.

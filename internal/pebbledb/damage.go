@@ -13,13 +13,16 @@ import (
 // errDamagedFile is in the cause of a halt for a file of the database that does not hold what was written to it.
 var errDamagedFile = errors.New("a file of the database is damaged")
 
+// Damaged reports whether the database has halted for a damaged file. One of copies is thrown away when it is opened next.
+func (d *DB) Damaged() bool { return errors.Is(d.fence.err(), errDamagedFile) }
+
 // damagedName is a file that says so of a database of copies (Options.Copies), for the next Open.
 const damagedName = "DAMAGED"
 
 // wayOut is what helps against a damaged file.
 func (d *DB) wayOut() string {
 	if d.copies {
-		return "check the disk, then restart the node: these are copies, and all of them are fetched again"
+		return "check the disk: these are copies, and all of them are fetched again"
 	}
 	return "check the disk, stop the node, move " + d.dir + " away and start it: in an alliance all comes back from the mirrors; else restore a backup"
 }

@@ -280,6 +280,7 @@ func (d *DB) pebbleOptions(log *slog.Logger) *pebble.Options {
 		Logger:                      pebbleLogger{log: log, halt: d.fence.halt},
 		EventListener:               &listener,
 	}
+	o.Experimental.CompactionScheduler = &compactions{halted: d.fence.shut}
 	for i := range o.TargetFileSizes {
 		o.TargetFileSizes[i] = tableSize
 	}
@@ -468,7 +469,13 @@ func (d *DB) copyEntries(destDir string) error {
 
 // CompactAll rewrites the whole database into its lowest level, for measurements and after large deletions.
 func (d *DB) CompactAll(ctx context.Context) error {
-	return d.pebble.Compact(ctx, []byte{0}, []byte{0xff}, true)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer d.onHalt(cancel)()
+	if err := d.pebble.Compact(ctx, []byte{0}, []byte{0xff}, true); err != nil {
+		return fmt.Errorf("compacting: %w", errors.Join(err, d.fence.err()))
+	}
+	return nil
 }
 
 // Close closes the database and gives up the lock. Every snapshot, iterator and batch must be closed before. It returns

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -213,42 +214,63 @@ func TestReadOnlyMediumCanBeRead(t *testing.T) {
 	}
 }
 
+// A table of which a byte has rotted is damage, whoever comes upon it: a reader, or a compaction in the background.
 func TestDamagedTableIsAnError(t *testing.T) {
-	dir := t.TempDir()
-	db := open(t, dir, pebbledb.Options{})
-	value := make([]byte, 4096)
-	rand.NewChaCha8([32]byte{1}).Read(value)
-	if err := put(db, "mkey", string(value)); err != nil {
-		t.Fatal(err)
-	}
-	if err := db.Flush(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	closeDB(t, db)
-	tables, err := filepath.Glob(filepath.Join(dir, "pebble", "*.sst"))
-	if err != nil || len(tables) == 0 {
-		t.Fatalf("tables: %v, %v", tables, err)
-	}
-	for _, name := range tables {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if i := bytes.Index(b, value[100:200]); i >= 0 {
-			b[i] ^= 1
-			if err := os.WriteFile(name, b, 0o600); err != nil {
+	for name, find := range map[string]func(db *pebbledb.DB) error{
+		"a reader":     func(db *pebbledb.DB) error { _, err := db.Get([]byte("mkey")); return err },
+		"a compaction": func(db *pebbledb.DB) error { return db.CompactAll(t.Context()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			db := open(t, dir, pebbledb.Options{})
+			value := make([]byte, 4096)
+			rand.NewChaCha8([32]byte{1}).Read(value)
+			if err := put(db, "mkey", string(value)); err != nil {
 				t.Fatal(err)
 			}
-		}
-	}
-	db = open(t, dir, pebbledb.Options{})
-	if got, err := db.Get([]byte("mkey")); err == nil {
-		t.Errorf("Get served %d damaged bytes as good", len(got))
-	}
-	wantError(t, db.Err(), "damaged", "storage has halted")
-	wantError(t, put(db, "mother", "x"), "damaged")
-	if err := db.Close(); !errors.Is(err, pebbledb.ErrHalted) {
-		t.Errorf("Close = %v, want the reason of the halt", err)
+			if err := db.Flush(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			closeDB(t, db)
+			tables, err := filepath.Glob(filepath.Join(dir, "pebble", "*.sst"))
+			if err != nil || len(tables) == 0 {
+				t.Fatalf("tables: %v, %v", tables, err)
+			}
+			for _, name := range tables {
+				b, err := os.ReadFile(name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if i := bytes.Index(b, value[100:200]); i >= 0 {
+					b[i] ^= 1
+					if err := os.WriteFile(name, b, 0o600); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			db = open(t, dir, pebbledb.Options{})
+			if db.Damaged() {
+				t.Error("damaged before anybody has read it")
+			}
+			if err := errors.Join(put(db, "ma", "y"), put(db, "mz", "y")); err != nil { // a compaction must read what is between
+				t.Fatal(err)
+			}
+			if find(db) == nil {
+				t.Error("damaged bytes are taken for good")
+			}
+			wantError(t, db.Err(), "damaged", "storage has halted")
+			if !db.Damaged() {
+				t.Error("it has halted, and is not said to be damaged")
+			}
+			wantError(t, put(db, "mother", "x"), "damaged")
+			time.Sleep(300 * time.Millisecond) // time for hundreds of compactions, each of which would fail
+			if n := db.Metrics().Compact.FailedCount; n > 2 {
+				t.Errorf("after the halt %d compactions were tried", n)
+			}
+			if err := db.Close(); !errors.Is(err, pebbledb.ErrHalted) {
+				t.Errorf("Close = %v, want the reason of the halt", err)
+			}
+		})
 	}
 }
 

@@ -42,8 +42,7 @@ func (d *DB) Purge(ctx context.Context, spans ...Span) error {
 	defer d.purgeMu.Unlock()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stop := d.onHalt(cancel)
-	defer stop()
+	defer d.onHalt(cancel)()
 
 	if d.purgeHolds > 0 || d.pebble.Metrics().Snapshots.Count > 0 {
 		return fmt.Errorf("purging: %w", ErrSnapshotOpen)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -130,6 +131,44 @@ func TestIncident2RottenByteIsMendedFromTheAlliance(t *testing.T) {
 	if out := a.fsck(i); out != "" {
 		t.Errorf("fsck: %s", out)
 	}
+}
+
+// Incident 2: a file of the mirror's own database that rots is noticed by whoever reads it, and all copies are there again without a
+// restart. The city's own log goes on meanwhile.
+func TestIncident2RottenMirrorNeedsNoRestart(t *testing.T) {
+	a := newAlliance(t)
+	a.startAll()
+	const of, at = 1, 2
+	a.notices(of, 300)
+	want := a.await(a.demo.Nodes[of].HTTP+"/log/tile/entries/000", nil)
+	copied := fmt.Sprintf("%s/mirror/%x/tile/entries/000", a.demo.Nodes[at].HTTP, sha256.Sum256([]byte(a.demo.Nodes[of].Origin)))
+	a.await(copied, want)
+	a.kill(at)
+	a.start(at) // what was in the write-ahead log is in tables now
+	a.kill(at)
+	tables, err := filepath.Glob(filepath.Join(a.folder(at), "node", "mirror", "pebble", "*.sst"))
+	if err != nil || len(tables) == 0 {
+		t.Fatalf("tables: %v, %v", tables, err)
+	}
+	for _, name := range tables {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := 100; i < len(b)/2; i += 1000 {
+			b[i] ^= 1
+		}
+		if err := os.WriteFile(name, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a.start(at)
+	a.await(copied, want)
+	said, err := os.ReadFile(filepath.Join(a.dir, a.demo.Nodes[at].Name+".log"))
+	if err != nil || !strings.Contains(string(said), "the mirror's database was damaged and is made anew") {
+		t.Errorf("the operator is not told: %v", err)
+	}
+	a.publish(at, 0, patience)
 }
 
 // fsck returns what the check of all that a node stores says, if it finds anything.

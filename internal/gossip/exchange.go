@@ -27,7 +27,7 @@ func (s *State) Request(to string, self Self, full bool, now time.Time) *gossipv
 	return r
 }
 
-func (s *State) hello(self Self, salt salt, now time.Time) *gossipv1.Hello {
+func (s *State) hello(self Self, salt nonce, now time.Time) *gossipv1.Hello {
 	return &gossipv1.Hello{
 		Node: s.self, RegistrySize: self.RegistrySize, RegistryRoot: self.RegistryRoot[:], Clock: now.UnixMilli(), Salt: salt[:],
 	}
@@ -111,16 +111,16 @@ func (s *State) Answer(from string, r *gossipv1.ExchangeRequest, self Self, now 
 var errBounds = fmt.Errorf("more than %d names, %d heads or %d proofs", MaxHave, MaxHeads, MaxEvidence)
 
 // begin meets a peer, and measures its clock; the salt is that of its message.
-func (s *State) begin(from string, hello *gossipv1.Hello, now time.Time) (*peer, salt, error) {
+func (s *State) begin(from string, hello *gossipv1.Hello, now time.Time) (*peer, nonce, error) {
 	p := s.peer(from)
 	if now.Before(p.banned) {
-		return nil, salt{}, &MisbehavedError{from, fmt.Errorf("left alone until %s", p.banned.UTC().Format(time.RFC3339))}
+		return nil, nonce{}, &MisbehavedError{from, fmt.Errorf("left alone until %s", p.banned.UTC().Format(time.RFC3339))}
 	}
-	if len(hello.GetSalt()) != len(salt{}) {
-		return nil, salt{}, s.misbehaved(from, now, fmt.Errorf("a salt of %d bytes", len(hello.GetSalt())))
+	if len(hello.GetSalt()) != len(nonce{}) {
+		return nil, nonce{}, s.misbehaved(from, now, fmt.Errorf("a salt of %d bytes", len(hello.GetSalt())))
 	}
 	p.offset, p.measured = time.UnixMilli(hello.GetClock()).Sub(now), now
-	return p, salt(hello.GetSalt()), nil
+	return p, nonce(hello.GetSalt()), nil
 }
 
 // notes are the newest heads of logs.

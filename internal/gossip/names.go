@@ -8,20 +8,20 @@ import (
 	gossipv1 "github.com/cityproof/cityproof/api/cityproof/gossip/v1"
 )
 
-// salt makes the checks of one message ones that nobody could know when the heads in it were signed (PROTOCOL.md, "An
+// nonce, the salt of one message, makes the checks in it ones that nobody could know when the heads in it were signed (PROTOCOL.md, "An
 // exchange").
-type salt [16]byte
+type nonce [16]byte
 
 // salt draws a new one.
-func (s *State) salt() salt {
-	var b salt
+func (s *State) salt() nonce {
+	var b nonce
 	binary.BigEndian.PutUint64(b[:8], s.rand.Uint64())
 	binary.BigEndian.PutUint64(b[8:], s.rand.Uint64())
 	return b
 }
 
 // check stands for the root of a log's head.
-func (s *State) check(salt salt, log int, h *Head) uint64 {
+func (s *State) check(salt nonce, log int, h *Head) uint64 {
 	b := append(make([]byte, 0, 64), salt[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(s.view.Short(log)))
 	b = binary.BigEndian.AppendUint64(b, h.Size)
@@ -31,7 +31,7 @@ func (s *State) check(salt salt, log int, h *Head) uint64 {
 }
 
 // names names the newest heads of logs; nil if there are none.
-func (s *State) names(salt salt, logs []int) *gossipv1.Names {
+func (s *State) names(salt nonce, logs []int) *gossipv1.Names {
 	if len(logs) == 0 {
 		return nil
 	}
@@ -45,7 +45,7 @@ func (s *State) names(salt salt, logs []int) *gossipv1.Names {
 
 // compare looks at the heads that a peer names: want are the origins of which it has more, ours the logs of which this node
 // has more, and answered all that it names.
-func (s *State) compare(salt salt, names *gossipv1.Names) (want []uint64, ours []int, answered map[int]bool, err error) {
+func (s *State) compare(salt nonce, names *gossipv1.Names) (want []uint64, ours []int, answered map[int]bool, err error) {
 	sizes, checks := names.GetSizes(), names.GetChecks()
 	if len(sizes) != len(names.GetOrigins()) || len(checks) != len(sizes) {
 		return nil, nil, nil, fmt.Errorf("names of %d origins, %d sizes and %d checks", len(names.GetOrigins()), len(sizes), len(checks))
@@ -84,7 +84,7 @@ const buckets = 256
 func (s *State) bucket(log int) int { return int(s.view.Short(log) >> 56) }
 
 // digests are the XOR of the checks of all heads in each bucket.
-func (s *State) digests(salt salt) []uint64 {
+func (s *State) digests(salt nonce) []uint64 {
 	out := make([]uint64, buckets)
 	for log := range s.slots {
 		if h := s.slots[log].head; h != nil {

@@ -133,7 +133,7 @@ type peer struct {
 	proofs   int    // so many of the proofs were given, and came in
 	telling  uint64 // as sent, in the request that is not answered
 	giving   int
-	salt     salt // of that request
+	salt     nonce // of that request
 	banned   time.Time
 	offset   time.Duration // its clock minus ours
 	measured time.Time

@@ -269,3 +269,31 @@ func TestI2RestoredNodeSignsNothing(t *testing.T) {
 	p.readOnly(n, "an old copy of the state directory was put back")
 	w.lookAt(p, n, "with the old state, adopted")
 }
+
+// A node in no alliance whose disk is gone, but for its keys and configuration, has nobody to ask. It signs no second history, until
+// its operator says that there is no first one.
+func TestI2LoneNodeWithAnEmptyDiskSignsNothing(t *testing.T) {
+	p := newPlace(t)
+	n := p.start(true)
+	p.more(n, 1)
+	n.kill()
+	for _, lost := range []string{"data", "state"} {
+		if err := os.RemoveAll(filepath.Join(p.nodeDir, lost)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 { // not after a restart either
+		n = p.start(false)
+		p.readOnly(n, "put back the state directory")
+		n.stop()
+	}
+	if _, err := os.Stat(filepath.Join(p.nodeDir, "state", "lastsigned")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("something was signed: %v", err)
+	}
+	p.must(2, cityproofNode, "adopt", "--config", p.config)
+	if out := p.must(0, cityproofNode, "adopt", "--config", p.config, "--yes-the-other-copy-is-destroyed"); !strings.Contains(out, "after size 0") {
+		t.Errorf("adopt says %q", out)
+	}
+	n = p.start(true)
+	p.more(n, 2)
+}

@@ -22,6 +22,10 @@ Adopt only if all of this is true:
   - this copy was made after that node had stopped. An older copy doesn't know what
     was signed last and would sign it differently.
 
+A state directory that is empty is adopted with another word: that these keys have
+never signed anything. If they have, whoever kept a receipt or a checkpoint proves two
+histories; begin another log instead (cityproof-node init in another folder).
+
 If you can't be sure, don't. Start the node where it ran before. The node must not
 run while you adopt. Adopting changes state/identity and nothing else.`
 

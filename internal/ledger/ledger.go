@@ -167,7 +167,8 @@ func (l *Ledger) contradiction(ctx context.Context, last checkpoint.Checkpoint, 
 	if err != nil {
 		return "", NotLost, err
 	}
-	if foreign := l.signer.Foreign(); foreign != nil {
+	var unmade *signingkey.UnmadeError
+	if foreign := l.signer.Foreign(); foreign != nil && (stored == nil || !errors.As(foreign, &unmade)) {
 		return foreign.Error(), NotLost, nil
 	}
 	switch {

@@ -66,7 +66,7 @@ func newPlace(t *testing.T) *place {
 // open opens the ledger; close gives everything back.
 func (p *place) open() (l *ledger.Ledger, closeAll func()) {
 	p.t.Helper()
-	state, err := signingkey.OpenState(p.state)
+	state, err := signingkey.MakeState(p.state)
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -49,7 +49,7 @@ func newFlipper(t *testing.T) *flipper {
 
 // start opens the ledger; unlike place.open it may find the data damaged.
 func (f *flipper) start() (err error) {
-	state, err := signingkey.OpenState(f.state)
+	state, err := signingkey.MakeState(f.state)
 	if err != nil {
 		return err
 	}

@@ -74,7 +74,7 @@ func Init(opts InitOptions) (*Initialised, error) {
 		return nil, err
 	}
 	// Here and now the state belongs to this machine; a copy of the folder won't.
-	state, err := signingkey.OpenState(cfg.Members[0].State)
+	state, err := signingkey.MakeState(cfg.Members[0].State)
 	if err != nil {
 		return nil, err
 	}

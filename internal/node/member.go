@@ -149,7 +149,11 @@ func (m *member) openSigner() (*signingkey.LogSigner, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m.state, err = signingkey.OpenState(m.cfg.State); err != nil {
+	open := signingkey.OpenState
+	if m.cfg.Root != "" { // its committee is asked before anything is signed
+		open = signingkey.MakeState
+	}
+	if m.state, err = open(m.cfg.State); err != nil {
 		if errors.Is(err, signingkey.ErrLocked) {
 			err = fmt.Errorf("%w: is this node running already? Two nodes must never sign for one log", err)
 		}

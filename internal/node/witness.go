@@ -106,6 +106,11 @@ func (m *member) openWitness(cfg config.Witness, logger *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	var unmade *signingkey.UnmadeError
+	if errors.As(m.signer.Foreign(), &unmade) {
+		logger.Error("this node witnesses nobody: what its witness has signed is not known here either")
+		return nil
+	}
 	loss, _ := m.ledger.Lost()
 	m.peers, err = peerstore.Open(m.cfg.State, vkeys, peerstore.Options{Logger: logger, Lost: loss == ledger.LostState})
 	if errors.Is(err, peerstore.ErrLost) { // the city's own log is none the worse

@@ -42,7 +42,7 @@ func put(t *testing.T, s *peerstore.Store, h peerstore.Head) {
 // use opens state as a node does, and closes it.
 func use(t *testing.T, state string, f func(*peerstore.Store)) {
 	t.Helper()
-	st, err := signingkey.OpenState(state)
+	st, err := signingkey.MakeState(state)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func use(t *testing.T, state string, f func(*peerstore.Store)) {
 // nor the store objects.
 func maySign(t *testing.T, state, vkey string) bool {
 	t.Helper()
-	st, err := signingkey.OpenState(state)
+	st, err := signingkey.MakeState(state)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -132,7 +132,7 @@ func TestT44NoErrorHoldsTheSeed(t *testing.T) {
 
 func openState(t *testing.T, dir string) *signingkey.State {
 	t.Helper()
-	s, err := signingkey.OpenState(dir)
+	s, err := signingkey.MakeState(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

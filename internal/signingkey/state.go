@@ -43,9 +43,9 @@ type State struct {
 	broken error      // a swap failed or the state is closed: nobody knows what the disk holds
 }
 
-// OpenState opens or makes a state directory and locks it for this process. A
-// directory that belongs to another machine or is a copy opens too, so that its
-// log can still be read, but Swap refuses: see Foreign.
+// OpenState opens a state directory and locks it for this process. A directory that
+// belongs to another machine, is a copy, or holds nothing opens too, so that its log
+// can still be read, but Swap refuses: see Foreign.
 func OpenState(dir string) (*State, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("opening state: %w", err)
@@ -57,6 +57,29 @@ func OpenState(dir string) (*State, error) {
 	if err := s.load(); err != nil {
 		return nil, fmt.Errorf("opening state %s: %w", dir, errors.Join(err, s.Close()))
 	}
+	return s, nil
+}
+
+// MakeState opens a state directory as OpenState does, and lets one that holds nothing
+// sign. Whoever calls it has just made the log's keys, or has others tell what they
+// signed before they sign again.
+func MakeState(dir string) (*State, error) {
+	s, err := OpenState(dir)
+	if err != nil {
+		return nil, err
+	}
+	var unmade *UnmadeError
+	if !errors.As(s.foreign, &unmade) {
+		return s, nil
+	}
+	now, err := s.present()
+	if err == nil {
+		err = s.writeIdentity(now)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("making state %s: %w", dir, errors.Join(err, s.Close()))
+	}
+	s.foreign = nil
 	return s, nil
 }
 
@@ -154,8 +177,8 @@ func (s *State) Last() []byte {
 	return s.last
 }
 
-// Foreign says why nothing may be signed from this directory: a *ForeignError, or
-// nil where this process may sign.
+// Foreign says why nothing may be signed from this directory: a *ForeignError or an
+// *UnmadeError, or nil where this process may sign.
 func (s *State) Foreign() error { return s.foreign }
 
 // InPlace says why nothing may be signed from the directory at this moment: what

@@ -82,9 +82,18 @@ func (e *ForeignError) Error() string {
 		"tell this machine so: cityproof-node adopt --config FILE --yes-the-other-copy-is-destroyed"
 }
 
-// identify compares the directory with its identity file. It writes the file where
-// nothing was signed yet and none is there, and renews it where its lesser parts
-// have changed. It sets s.foreign; an error says that it could not tell.
+// UnmadeError says that a state directory holds nothing: whether its log was ever
+// signed nobody knows who has lost the one that did.
+type UnmadeError struct{}
+
+func (*UnmadeError) Error() string {
+	return "the state directory is empty: what this log has signed is not known here. If its keys have signed before, put back the state directory of the machine " +
+		"that signed last; if it is lost, begin another log (cityproof-node init in another folder), or the two histories of this one would make it dead for ever. " +
+		"Only if these keys have never signed anything, say so: cityproof-node adopt --config FILE --yes-the-other-copy-is-destroyed"
+}
+
+// identify compares the directory with its identity file, and renews that where its
+// lesser parts have changed. It sets s.foreign; an error says that it could not tell.
 func (s *State) identify() error {
 	b, found, err := s.readIdentity()
 	if err != nil {
@@ -100,7 +109,8 @@ func (s *State) identify() error {
 			return err
 		}
 		if signed == "" {
-			return s.writeIdentity(now)
+			s.foreign = &UnmadeError{}
+			return nil
 		}
 		s.foreign = &ForeignError{"state/identity is missing beside " + signed}
 		return nil

@@ -169,3 +169,51 @@ func TestI2FailedSwapIsTheLast(t *testing.T) {
 		t.Errorf("lastsigned = %q, %v", b, err)
 	}
 }
+
+// A directory that holds nothing signs nothing, before somebody says that nothing was signed before.
+func TestI2EmptyStateSignsNothing(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	var unmade *signingkey.UnmadeError
+	for range 2 {
+		s, err := signingkey.OpenState(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !errors.As(s.Foreign(), &unmade) || !errors.As(s.Swap([]byte("one")), &unmade) {
+			t.Errorf("an empty directory may sign: %v", s.Foreign())
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	was, last, err := signingkey.Adopt(dir)
+	if !errors.As(was, &unmade) || last != nil || err != nil {
+		t.Errorf("adopting: %v, %q, %v", was, last, err)
+	}
+	s, err := signingkey.OpenState(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.Foreign(), s.Swap([]byte("one")), s.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
+// MakeState lets an empty directory sign, and no other one that may not.
+func TestI2MakeStateHelpsOnlyAnEmptyOne(t *testing.T) {
+	dir, _, _ := signed(t)
+	if err := os.Remove(filepath.Join(dir, "identity")); err != nil {
+		t.Fatal(err)
+	}
+	s, err := signingkey.MakeState(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var foreign *signingkey.ForeignError
+	if !errors.As(s.Foreign(), &foreign) {
+		t.Errorf("a state without its identity may sign: %v", s.Foreign())
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

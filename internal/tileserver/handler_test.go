@@ -60,7 +60,7 @@ func newSite(t *testing.T) *site {
 	ed := key(signingkey.Generate(signingkey.Log, "log", signingkey.Ed25519))
 	pq := key(signingkey.Generate(signingkey.Log, "log", signingkey.MLDSA44))
 	s := &site{t: t, officer: key(signingkey.Generate(signingkey.Publisher, "officer", signingkey.Ed25519)), mux: http.NewServeMux()}
-	state := must[*signingkey.State](t)(signingkey.OpenState(filepath.Join(dir, "state")))
+	state := must[*signingkey.State](t)(signingkey.MakeState(filepath.Join(dir, "state")))
 	signer := must[*signingkey.LogSigner](t)(signingkey.NewLogSigner(origin, ed, pq, state))
 	db := must[*pebbledb.DB](t)(pebbledb.Open(filepath.Join(dir, "data"), pebbledb.Options{}))
 	log := must[*logstore.Log](t)(logstore.Open(db, logstore.Options{}))

@@ -8,8 +8,8 @@ import (
 	gossipv1 "github.com/cityproof/cityproof/api/cityproof/gossip/v1"
 )
 
-// nonce, the salt of one message, makes the checks in it ones that nobody could know when the heads in it were signed (PROTOCOL.md, "An
-// exchange").
+// nonce, the salt of one message, makes the checks in it ones that nobody could know when its heads were signed (PROTOCOL.md,
+// "An exchange").
 type nonce [16]byte
 
 // salt draws a new one.
@@ -53,8 +53,8 @@ func (s *State) compare(salt nonce, names *gossipv1.Names) (want []uint64, ours 
 	answered = make(map[int]bool, len(sizes))
 	for i, origin := range names.GetOrigins() {
 		log, ok := s.view.Lookup(Short(origin))
-		if !ok {
-			continue // it knows more of the roster, or less
+		if !ok || answered[log] {
+			continue // it knows more of the roster, or less; or it repeats itself
 		}
 		answered[log] = true
 		mine := s.Head(log)

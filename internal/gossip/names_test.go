@@ -92,6 +92,20 @@ func TestReconcileFindsAFork(t *testing.T) {
 	p.proven(evidence.TwoRoots)
 }
 
+// Whoever names a log again and again is answered about it once.
+func TestARepeatedNameIsAnsweredOnce(t *testing.T) {
+	p := newPair(t)
+	p.nodes[0].Learn(p.head(0, alliancetest.NewTree(9, "one"), 9))
+	r := p.nodes[1].Request(p.cities[0].ID, gossip.Self{}, false, p.now)
+	short := uint64(gossip.ShortOf(p.cities[3].Origin))
+	r.Have = &gossipv1.Names{Origins: []uint64{short, short, short}, Sizes: []uint64{1, 2, 3}, Checks: []uint64{1, 2, 3}}
+	resp, err := p.nodes[0].Answer(p.cities[1].ID, r, gossip.Self{}, p.now)
+	p.must(err)
+	if len(resp.GetHeads()) != 1 || len(resp.GetWant())+len(resp.GetHave().GetOrigins()) != 0 {
+		t.Errorf("%d heads, %d wanted, %d named", len(resp.GetHeads()), len(resp.GetWant()), len(resp.GetHave().GetOrigins()))
+	}
+}
+
 // What names nothing is a misbehaving peer's.
 func TestBadNamesAreRefused(t *testing.T) {
 	for name, spoil := range map[string]func(*gossipv1.ExchangeRequest){

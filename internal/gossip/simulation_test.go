@@ -324,9 +324,9 @@ func TestSimulationNewHeadsSpread(t *testing.T) {
 	}
 }
 
-// Every city has a new head a minute. At most 100 KB/s a node. Ten thousand need some 20 GiB and an hour; fewer with more heads,
-// as many a second, stand for them, but they must have more logs than an exchange names.
-// GOGC=40 go test ./internal/gossip -run Steady -cities 5000 -heads 2 -v -timeout 60m
+// Every city has a new head a minute. At most 100 KB/s a node. Ten thousand need 15 GiB and 37 minutes; fewer with more heads, as
+// many a second, stand for them, but they must have more logs than an exchange names.
+// GOGC=40 go test ./internal/gossip -run Steady -cities 10000 -v -timeout 120m
 func TestSimulationSteadyTraffic(t *testing.T) {
 	n := *cityCount
 	w := newNet(t, n, 11)

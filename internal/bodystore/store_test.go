@@ -228,8 +228,11 @@ func TestErasedBytesLeaveTheDisk(t *testing.T) {
 				}
 			}
 			defer db.Close()
-			if len(filesWith(t, dir, canary)) == 0 {
-				t.Fatal("the canary is not on disk before the erasure: the test proves nothing")
+			// A compaction may carry it from one file to another while the folder is read: then it is seen the next time.
+			for tries := 0; len(filesWith(t, dir, canary)) == 0; tries++ {
+				if tries == 10 {
+					t.Fatal("the canary is not on disk before the erasure: the test proves nothing")
+				}
 			}
 			if err := bodystore.New(db).Erase(context.Background(), hash, 5); err != nil {
 				t.Fatal(err)

@@ -280,7 +280,7 @@ func (d *DB) pebbleOptions(log *slog.Logger) *pebble.Options {
 		Logger:                      pebbleLogger{log: log, halt: d.fence.halt},
 		EventListener:               &listener,
 	}
-	o.Experimental.CompactionScheduler = &compactions{halted: d.fence.shut}
+	o.Experimental.CompactionScheduler = newCompactions(d.fence.shut)
 	for i := range o.TargetFileSizes {
 		o.TargetFileSizes[i] = tableSize
 	}

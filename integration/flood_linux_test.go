@@ -67,7 +67,7 @@ func TestT27MemberThatFloodsGossip(t *testing.T) {
 			refused.Add(1)
 		}
 	}
-	garbage := &gossipv1.ExchangeRequest{Hello: &gossipv1.Hello{Node: flooder.id, RegistryRoot: make([]byte, 32), Clock: time.Now().UnixMilli()}}
+	garbage := &gossipv1.ExchangeRequest{Hello: &gossipv1.Hello{Node: flooder.id, RegistryRoot: make([]byte, 32), Clock: time.Now().UnixMilli(), Salt: make([]byte, 16)}}
 	for range 16 {
 		garbage.Evidence = append(garbage.Evidence, bytes.Repeat([]byte("no evidence\n"), 1300))
 	}

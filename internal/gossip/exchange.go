@@ -171,12 +171,13 @@ func (s *State) Take(from string, r *gossipv1.ExchangeResponse, now time.Time) (
 	return out, nil
 }
 
-// held are the logs of origins that a peer wants, as far as this node has heads of them.
+// held are the logs of origins that a peer wants, each once, as far as this node has heads of them.
 func (s *State) held(origins []uint64) []int {
 	var out []int
+	seen := map[int]bool{}
 	for _, o := range origins {
-		if log, ok := s.view.Lookup(Short(o)); ok && s.Head(log) != nil {
-			out = append(out, log)
+		if log, ok := s.view.Lookup(Short(o)); ok && !seen[log] && s.Head(log) != nil {
+			seen[log], out = true, append(out, log)
 		}
 	}
 	return out

@@ -17,7 +17,7 @@ import (
 
 // pair is two nodes of an alliance with real keys, and a city that lies.
 type pair struct {
-	t      *testing.T
+	t      testing.TB
 	cities []*alliancetest.City
 	r      *roster.Roster
 	views  [2]*gossip.RosterView
@@ -25,7 +25,7 @@ type pair struct {
 	now    time.Time
 }
 
-func newPair(t *testing.T) *pair {
+func newPair(t testing.TB) *pair {
 	t.Helper()
 	p := &pair{t: t, now: alliancetest.FoundedAt}
 	for _, id := range []string{"xx-secretariat", "nl-kanaalstad", "jp-minato", "kr-busan"} {

@@ -27,6 +27,10 @@ const (
 	// callsPerSecond and callsAtOnce are each member's quota.
 	callsPerSecond = 10
 	callsAtOnce    = 60
+	// headsPerSecond and headsAtOnce are how many heads each member may bring: each is a signature to verify. With 10,000 logs that
+	// make a head a minute all members together bring 170.
+	headsPerSecond = 200
+	headsAtOnce    = 4 * gossip.MaxHeads
 	// watches is how many streams of heads a member may have open.
 	watches = 4
 	// maxMessage bounds one message in bytes: 1,024 heads with room.
@@ -45,6 +49,9 @@ type Options struct {
 	// Prove answers a question: the root at the smaller size in the history of the larger head, nil for the smaller head's
 	// own, and the consistency proof.
 	Prove func(ctx context.Context, origin string, q gossip.Question) (*proof.Hash, []proof.Hash, error)
+	// ProveHere answers a member who asks, from what this node holds alone: else whoever asks many nodes about one log would have
+	// all of them ask that log's node. Default: nothing is held.
+	ProveHere func(ctx context.Context, origin string, small, large uint64) ([]proof.Hash, error)
 	// Kept returns the notes of a log that this node has kept, such as those that it cosigned. Default: none.
 	Kept func(origin string) [][]byte
 	// Evidence is told of each proof, once. It must not block.
@@ -73,6 +80,9 @@ func (o *Options) setDefaults() {
 	if o.Kept == nil {
 		o.Kept = func(string) [][]byte { return nil }
 	}
+	if o.ProveHere == nil {
+		o.ProveHere = func(context.Context, string, uint64, uint64) ([]proof.Hash, error) { return nil, errNoProof }
+	}
 	if o.Evidence == nil {
 		o.Evidence = func(gossip.Proof) {}
 	}
@@ -91,13 +101,16 @@ type Engine struct {
 	told    int           // proofs that Evidence was told of
 	own     *gossip.Head  // of the node's own log, as Own was told
 	changed chan struct{} // closed when something changed, and made anew
-	limits  map[string]*rate.Limiter
+	limits  map[string]*quota
 	watched map[string]int // streams of heads, by member
 	conns   map[string]*conn
 
 	questions chan gossip.Question
 	urgent    chan struct{} // a word that there is new evidence
 }
+
+// quota is what a member may do.
+type quota struct{ calls, heads *rate.Limiter }
 
 type conn struct {
 	*grpc.ClientConn
@@ -109,7 +122,7 @@ type conn struct {
 func New(opts Options) *Engine {
 	opts.setDefaults()
 	e := &Engine{
-		opts: opts, changed: make(chan struct{}), limits: map[string]*rate.Limiter{}, watched: map[string]int{}, conns: map[string]*conn{},
+		opts: opts, changed: make(chan struct{}), limits: map[string]*quota{}, watched: map[string]int{}, conns: map[string]*conn{},
 		questions: make(chan gossip.Question, 256), urgent: make(chan struct{}, 1),
 	}
 	e.view = gossip.NewRosterView(opts.Self, opts.Roster())

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -69,6 +70,12 @@ func newWorld(t *testing.T) *world {
 			Dial: w.dial,
 			Prove: func(context.Context, string, gossip.Question) (*proof.Hash, []proof.Hash, error) {
 				return nil, nil, errors.New("not here")
+			},
+			ProveHere: func(_ context.Context, origin string, small, large uint64) ([]proof.Hash, error) {
+				if origin != c.Origin {
+					return nil, errors.New("not here")
+				}
+				return []proof.Hash{{byte(small)}, {byte(large)}}, nil
 			},
 			Evidence: func(p gossip.Proof) { found <- p },
 			Origin:   c.Origin, Own: func(note []byte) { own <- note },
@@ -234,6 +241,50 @@ func TestFloodSpendsOnesOwnQuota(t *testing.T) {
 	other := w.call(w.credentials(w.tlsKey(w.cities[3]), w.tlsKey(w.cities[0])))
 	if _, err := other.GetHead(t.Context(), &gossipv1.GetHeadRequest{Origin: "x"}); status.Code(err) != codes.NotFound {
 		t.Errorf("another member: %v", err)
+	}
+}
+
+// Each head that a member brings is a signature to verify, so many in few calls spend its quota too.
+func TestT27HeadsSpendTheQuota(t *testing.T) {
+	w := newWorld(t)
+	flooder := w.call(w.credentials(w.tlsKey(w.cities[1]), w.tlsKey(w.cities[0])))
+	full := &gossipv1.DeliverRequest{Heads: slices.Repeat([][]byte{w.cities[3].Note(t, 3, proof.Hash{1}, alliancetest.FoundedAt)}, gossip.MaxHeads)}
+	served, refused := 0, 0
+	for range 12 {
+		switch _, err := flooder.Deliver(t.Context(), full); status.Code(err) {
+		case codes.OK:
+			served++
+		case codes.ResourceExhausted:
+			refused++
+		default:
+			t.Fatal(err)
+		}
+	}
+	if served < 4 || refused < 6 {
+		t.Errorf("%d deliveries of %d heads are served and %d refused, want a few", served, gossip.MaxHeads, refused)
+	}
+	other := w.call(w.credentials(w.tlsKey(w.cities[2]), w.tlsKey(w.cities[0])))
+	if _, err := other.Deliver(t.Context(), full); err != nil {
+		t.Errorf("another member: %v", err)
+	}
+}
+
+// A member who asks for a proof is answered from what this node holds: nobody is asked on its behalf.
+func TestProofsComeFromHereAlone(t *testing.T) {
+	w := newWorld(t)
+	c := w.call(w.credentials(w.tlsKey(w.cities[1]), w.tlsKey(w.cities[0])))
+	got, err := c.GetConsistencyProof(t.Context(), &gossipv1.GetConsistencyProofRequest{Origin: w.cities[0].Origin, OldSize: 3, NewSize: 7})
+	if err != nil || len(got.GetPath()) != 2 || got.GetPath()[0][0] != 3 || got.GetPath()[1][0] != 7 {
+		t.Errorf("of its own log: %v, %v", got, err)
+	}
+	for name, tc := range map[string]struct {
+		origin string
+		small  uint64
+		want   codes.Code
+	}{"a log that it does not hold": {w.cities[3].Origin, 3, codes.NotFound}, "sizes in the wrong order": {w.cities[0].Origin, 8, codes.InvalidArgument}} {
+		if _, err := c.GetConsistencyProof(t.Context(), &gossipv1.GetConsistencyProofRequest{Origin: tc.origin, OldSize: tc.small, NewSize: 7}); status.Code(err) != tc.want {
+			t.Errorf("%s: %v, want %v", name, err, tc.want)
+		}
 	}
 }
 

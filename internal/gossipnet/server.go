@@ -2,6 +2,7 @@ package gossipnet
 
 import (
 	"context"
+	"time"
 
 	"golang.org/x/time/rate"
 
@@ -19,8 +20,8 @@ type Server struct {
 // NewServer returns the service of an engine.
 func NewServer(e *Engine) *Server { return &Server{engine: e} }
 
-// admit says which member calls, and charges its quota.
-func (s *Server) admit(ctx context.Context) (id string, err error) {
+// admit says which member calls, and charges its quota for the call and the heads that it brings.
+func (s *Server) admit(ctx context.Context, heads int) (id string, err error) {
 	key, ok := caller(ctx)
 	if ok {
 		id, ok = s.engine.memberWith(key)
@@ -29,13 +30,13 @@ func (s *Server) admit(ctx context.Context) (id string, err error) {
 		return "", errStrangerCalls
 	}
 	s.engine.mu.Lock()
-	l := s.engine.limits[id]
-	if l == nil {
-		l = rate.NewLimiter(callsPerSecond, callsAtOnce)
-		s.engine.limits[id] = l
+	q := s.engine.limits[id]
+	if q == nil {
+		q = &quota{calls: rate.NewLimiter(callsPerSecond, callsAtOnce), heads: rate.NewLimiter(headsPerSecond, headsAtOnce)}
+		s.engine.limits[id] = q
 	}
 	s.engine.mu.Unlock()
-	if !l.Allow() {
+	if !q.calls.Allow() || !q.heads.AllowN(time.Now(), heads) {
 		return "", errTooOften
 	}
 	return id, nil
@@ -43,7 +44,7 @@ func (s *Server) admit(ctx context.Context) (id string, err error) {
 
 // Exchange implements gossipv1.GossipServiceServer.
 func (s *Server) Exchange(ctx context.Context, r *gossipv1.ExchangeRequest) (resp *gossipv1.ExchangeResponse, err error) {
-	id, err := s.admit(ctx)
+	id, err := s.admit(ctx, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +55,7 @@ func (s *Server) Exchange(ctx context.Context, r *gossipv1.ExchangeRequest) (res
 
 // Deliver implements gossipv1.GossipServiceServer.
 func (s *Server) Deliver(ctx context.Context, r *gossipv1.DeliverRequest) (resp *gossipv1.DeliverResponse, err error) {
-	id, err := s.admit(ctx)
+	id, err := s.admit(ctx, len(r.GetHeads()))
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +65,7 @@ func (s *Server) Deliver(ctx context.Context, r *gossipv1.DeliverRequest) (resp 
 
 // GetHead implements gossipv1.GossipServiceServer.
 func (s *Server) GetHead(ctx context.Context, r *gossipv1.GetHeadRequest) (*gossipv1.GetHeadResponse, error) {
-	if _, err := s.admit(ctx); err != nil {
+	if _, err := s.admit(ctx, 0); err != nil {
 		return nil, err
 	}
 	note := s.engine.newest(r.GetOrigin())
@@ -97,14 +98,13 @@ func (e *Engine) newest(origin string) []byte {
 
 // GetConsistencyProof implements gossipv1.GossipServiceServer.
 func (s *Server) GetConsistencyProof(ctx context.Context, r *gossipv1.GetConsistencyProofRequest) (*gossipv1.GetConsistencyProofResponse, error) {
-	if _, err := s.admit(ctx); err != nil {
+	if _, err := s.admit(ctx, 0); err != nil {
 		return nil, err
 	}
-	q := gossip.Question{Small: &gossip.Head{Size: r.GetOldSize()}, Large: &gossip.Head{Size: r.GetNewSize()}}
-	if q.Small.Size > q.Large.Size || q.Large.Size > proof.MaxSize {
+	if r.GetOldSize() > r.GetNewSize() || r.GetNewSize() > proof.MaxSize {
 		return nil, errSizes
 	}
-	_, path, err := s.engine.opts.Prove(ctx, r.GetOrigin(), q)
+	path, err := s.engine.opts.ProveHere(ctx, r.GetOrigin(), r.GetOldSize(), r.GetNewSize())
 	if err != nil {
 		return nil, errNoProof
 	}
@@ -117,7 +117,7 @@ func (s *Server) GetConsistencyProof(ctx context.Context, r *gossipv1.GetConsist
 
 // WatchHeads implements gossipv1.GossipServiceServer.
 func (s *Server) WatchHeads(_ *gossipv1.WatchHeadsRequest, stream gossipv1.GossipService_WatchHeadsServer) error {
-	id, err := s.admit(stream.Context())
+	id, err := s.admit(stream.Context(), 0)
 	if err != nil {
 		return err
 	}

@@ -51,13 +51,14 @@ func (m *member) openGossip(whole *config.Config) error {
 	}
 	m.gossip = gossipnet.New(gossipnet.Options{
 		Self: m.cfg.City, Roster: m.alliance.follower.Roster, Certificate: cert, Period: time.Duration(whole.Peers.Gossip),
-		Dial:     func(ctx context.Context, addr string) (net.Conn, error) { return dialer.DialContext(ctx, "tcp", addr) },
-		Prove:    m.prove,
-		Kept:     m.kept,
-		Evidence: m.heard,
-		Origin:   m.origin,
-		Own:      m.foreignHead,
-		Logger:   m.alliance.logger,
+		Dial:      func(ctx context.Context, addr string) (net.Conn, error) { return dialer.DialContext(ctx, "tcp", addr) },
+		Prove:     m.prove,
+		ProveHere: m.proveHere,
+		Kept:      m.kept,
+		Evidence:  m.heard,
+		Origin:    m.origin,
+		Own:       m.foreignHead,
+		Logger:    m.alliance.logger,
 	})
 	for _, it := range m.accusations.store.Items() {
 		m.gossip.AddEvidence(it.Evidence.Format())
@@ -120,20 +121,38 @@ func (m *member) prove(ctx context.Context, origin string, q gossip.Question) (*
 	return nil, nil, fmt.Errorf("nobody proves size %d of %s from size %d: %w", q.Large.Size, origin, q.Small.Size, errors.Join(errs...))
 }
 
+// proveHere answers a member who asks for a consistency proof, from this node's own files.
+func (m *member) proveHere(ctx context.Context, origin string, small, large uint64) ([]proof.Hash, error) {
+	src := m.tilesHere(origin)
+	if src == nil {
+		return nil, fmt.Errorf("nothing is held of %s", origin)
+	}
+	return tile.ConsistencyProof(ctx, src, small, large)
+}
+
+// tilesHere are the tiles of a log on this node's disk; nil: there are none.
+func (m *member) tilesHere(origin string) tile.Source {
+	if origin == m.origin {
+		return ownTiles{m.ledger}
+	}
+	if m.copies == nil {
+		return nil
+	}
+	if log, err := m.copies.Find(originHash(origin)); err == nil && log != nil {
+		return log
+	}
+	return nil
+}
+
 // tilesOf are where the tiles of a log are: here, or at the city and its mirrors. Of the own log the mirrors have what this
 // node has not where another node signs for it.
-func (m *member) tilesOf(origin string) []tile.Source {
+func (m *member) tilesOf(origin string) (out []tile.Source) {
+	if src := m.tilesHere(origin); src != nil {
+		out = append(out, src)
+	}
 	if origin == m.origin {
-		out := []tile.Source{ownTiles{m.ledger}}
 		for _, src := range m.logs.own() {
 			out = append(out, src)
-		}
-		return out
-	}
-	var out []tile.Source
-	if m.copies != nil {
-		if log, err := m.copies.Find(originHash(origin)); err == nil && log != nil {
-			out = append(out, log)
 		}
 	}
 	if log, ok := m.logs.Mirrored(origin); ok {

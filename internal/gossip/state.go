@@ -156,6 +156,9 @@ func (s *State) Head(log int) *Head {
 	return s.slots[log].head
 }
 
+// Changed is the number of the newest change.
+func (s *State) Changed() uint64 { return s.seq }
+
 // Since returns the notes of the heads that changed after a number, and the number to ask for next; 0 begins.
 func (s *State) Since(seq uint64) (notes [][]byte, next uint64) {
 	for _, c := range s.changes {

@@ -137,7 +137,7 @@ func (e *Engine) with(f func(s *gossip.State)) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.view.Update(e.opts.Roster())
-	_, before := e.state.Since(0)
+	before := e.state.Changed()
 	f(e.state)
 	for _, q := range e.state.Questions() {
 		select {
@@ -147,8 +147,7 @@ func (e *Engine) with(f func(s *gossip.State)) {
 		}
 	}
 	proofs := e.state.Proofs()
-	_, after := e.state.Since(0)
-	if after != before || len(proofs) > e.told {
+	if e.state.Changed() != before || len(proofs) > e.told {
 		close(e.changed)
 		e.changed = make(chan struct{})
 	}

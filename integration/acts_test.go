@@ -22,6 +22,7 @@ import (
 
 // Every act of an alliance, one after another, with the real programs: who decides runs the verbs, the nodes follow.
 func TestEveryActOfAnAlliance(t *testing.T) {
+	t.Parallel()
 	a := &governed{members: newAlliance(t), moved: map[int]string{}}
 	a.startAll()
 	const kanaalstad, minato, liar = 1, 2, 3

@@ -12,6 +12,7 @@ import (
 // final any more. The holders of the root keys seat those who can speak; the nodes follow while they run, and an epoch is handed
 // over.
 func TestSilentRegistryIsReseated(t *testing.T) {
+	t.Parallel()
 	a := &governed{members: newAlliance(t), moved: map[int]string{}}
 	a.startAll()
 	const secretariat, kanaalstad, minato = 0, 1, 2

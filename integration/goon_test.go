@@ -1,8 +1,6 @@
 package integration_test
 
 import (
-	"crypto/sha256"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -13,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cityproof/cityproof/internal/checkpoint"
+	"github.com/cityproof/cityproof/internal/client"
 )
 
 // TestF21RegistryGoesOn: the holders of the root keys name the head that counts, the secretariat goes on in a new log with new
@@ -59,7 +58,7 @@ func TestF21RegistryGoesOn(t *testing.T) {
 	}
 	// The other cities cosign the new log: it is final, and its anchors move registry time.
 	for try := 0; ; try++ {
-		resp, err := http.Get(fmt.Sprintf("%s/mirror/%x/checkpoint", a.demo.Nodes[2].HTTP, sha256.Sum256([]byte(old+"-2"))))
+		resp, err := http.Get(client.MirrorURL(a.demo.Nodes[2].HTTP, old+"-2") + "/checkpoint")
 		if err == nil {
 			_ = resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {
@@ -76,7 +75,7 @@ func TestF21RegistryGoesOn(t *testing.T) {
 // copied takes the newest checkpoint of a log from a mirror into a file.
 func (a *members) copied(origin, file string) checkpoint.Checkpoint {
 	a.t.Helper()
-	resp, err := http.Get(fmt.Sprintf("%s/mirror/%x/checkpoint", a.demo.Nodes[1].HTTP, sha256.Sum256([]byte(origin))))
+	resp, err := http.Get(client.MirrorURL(a.demo.Nodes[1].HTTP, origin) + "/checkpoint")
 	if err != nil {
 		a.t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package integration_test
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +20,7 @@ import (
 	"github.com/cityproof/cityproof/internal/draft"
 	"github.com/cityproof/cityproof/internal/receipt"
 	"github.com/cityproof/cityproof/internal/signingkey"
+	"github.com/cityproof/cityproof/internal/testenv"
 )
 
 // fetched returns what a URL answers; nothing where nobody does.
@@ -106,7 +106,7 @@ func TestIncident2RottenByteIsMendedFromTheAlliance(t *testing.T) {
 	want := a.await(log, nil)
 	for j := range a.runs {
 		if j != i {
-			a.await(fmt.Sprintf("%s/mirror/%x/tile/entries/000", a.demo.Nodes[j].HTTP, sha256.Sum256([]byte(a.demo.Nodes[i].Origin))), want)
+			a.await(client.MirrorURL(a.demo.Nodes[j].HTTP, a.demo.Nodes[i].Origin)+"/tile/entries/000", want)
 		}
 	}
 	a.kill(i)
@@ -141,27 +141,12 @@ func TestIncident2RottenMirrorNeedsNoRestart(t *testing.T) {
 	const of, at = 1, 2
 	a.notices(of, 300)
 	want := a.await(a.demo.Nodes[of].HTTP+"/log/tile/entries/000", nil)
-	copied := fmt.Sprintf("%s/mirror/%x/tile/entries/000", a.demo.Nodes[at].HTTP, sha256.Sum256([]byte(a.demo.Nodes[of].Origin)))
+	copied := client.MirrorURL(a.demo.Nodes[at].HTTP, a.demo.Nodes[of].Origin) + "/tile/entries/000"
 	a.await(copied, want)
 	a.kill(at)
 	a.start(at) // what was in the write-ahead log is in tables now
 	a.kill(at)
-	tables, err := filepath.Glob(filepath.Join(a.folder(at), "node", "mirror", "pebble", "*.sst"))
-	if err != nil || len(tables) == 0 {
-		t.Fatalf("tables: %v, %v", tables, err)
-	}
-	for _, name := range tables {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i := 100; i < len(b)/2; i += 1000 {
-			b[i] ^= 1
-		}
-		if err := os.WriteFile(name, b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	testenv.Spoil(t, filepath.Join(a.folder(at), "node", "mirror", "pebble"), rotTable)
 	a.start(at)
 	a.await(copied, want)
 	said, err := os.ReadFile(filepath.Join(a.dir, a.demo.Nodes[at].Name+".log"))
@@ -169,6 +154,13 @@ func TestIncident2RottenMirrorNeedsNoRestart(t *testing.T) {
 		t.Errorf("the operator is not told: %v", err)
 	}
 	a.publish(at, 0, patience)
+}
+
+// rotTable flips a byte of a table of a database (testenv.Spoil).
+func rotTable(name string, b []byte) {
+	if strings.HasSuffix(name, ".sst") {
+		b[len(b)/3] ^= 1
+	}
 }
 
 // fsck returns what the check of all that a node stores says, if it finds anything.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cityproof/cityproof/internal/checkpoint"
 	"github.com/cityproof/cityproof/internal/client"
+	"github.com/cityproof/cityproof/internal/testenv"
 )
 
 // lose takes folders of a node off the disk.
@@ -181,20 +182,7 @@ func TestIncident2DamagedDatabaseComesBackFromTheOthers(t *testing.T) {
 	a.start(i) // what was in the write-ahead log is in tables then
 	a.killMirrored(i)
 	data := filepath.Join(a.folder(i), "node", "data")
-	tables, err := filepath.Glob(filepath.Join(data, "pebble", "*.sst"))
-	if err != nil || len(tables) == 0 {
-		t.Fatalf("tables: %v, %v", tables, err)
-	}
-	for _, file := range tables {
-		b, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b[len(b)/3] ^= 1
-		if err := os.WriteFile(file, b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	testenv.Spoil(t, filepath.Join(data, "pebble"), rotTable)
 	a.spawn(i)
 	a.until("the node says what to do", func() bool {
 		fetched(a.demo.Nodes[i].HTTP + "/log/tile/entries/000")

@@ -167,8 +167,7 @@ func (l *Ledger) contradiction(ctx context.Context, last checkpoint.Checkpoint, 
 	if err != nil {
 		return "", NotLost, err
 	}
-	var unmade *signingkey.UnmadeError
-	if foreign := l.signer.Foreign(); foreign != nil && (stored == nil || !errors.As(foreign, &unmade)) {
+	if foreign := l.signer.Foreign(); foreign != nil && (stored == nil || !errors.Is(foreign, signingkey.ErrUnmade)) {
 		return foreign.Error(), NotLost, nil
 	}
 	switch {

@@ -6,11 +6,9 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -266,25 +264,7 @@ func (w *world) spoil(spoil func(name string, b []byte)) {
 	w.close()
 	w.open() // what was in the write-ahead log is in tables now
 	w.close()
-	spoilt := 0
-	err := filepath.WalkDir(filepath.Join(w.dir, "mirror", "pebble"), func(path string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
-			return err
-		}
-		b, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		bad := bytes.Clone(b)
-		if spoil(e.Name(), bad); bytes.Equal(bad, b) {
-			return nil
-		}
-		spoilt++
-		return os.WriteFile(path, bad, 0o600)
-	})
-	if err != nil || spoilt == 0 {
-		w.t.Fatalf("%d files were spoilt, %v", spoilt, err)
-	}
+	testenv.Spoil(w.t, filepath.Join(w.dir, "mirror", "pebble"), spoil)
 	w.open()
 }
 

@@ -20,10 +20,9 @@ var ErrRetired = errors.New("the mirror's database was damaged and is made anew"
 type database struct {
 	pebble *pebbledb.DB
 
-	mu      sync.Mutex // guards the following
-	users   int
+	mu      sync.Mutex // guards retired: nobody joins the users once it is set
 	retired bool
-	idle    chan struct{} // closed once it is retired and nobody uses it
+	users   sync.WaitGroup
 }
 
 func openDatabase(dir string, opts Options) (*database, error) {
@@ -31,7 +30,7 @@ func openDatabase(dir string, opts Options) (*database, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the mirror's store %s: %w", dir, err)
 	}
-	d := &database{pebble: db, idle: make(chan struct{})}
+	d := &database{pebble: db}
 	if err := d.checkLayout(); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the mirror's store %s: %w", dir, err), db.Close())
 	}
@@ -63,30 +62,22 @@ func (d *database) use(f func(db *pebbledb.DB) error) error {
 		d.mu.Unlock()
 		return ErrRetired
 	}
-	d.users++
+	d.users.Add(1)
 	d.mu.Unlock()
-	defer func() {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		if d.users--; d.users == 0 && d.retired {
-			close(d.idle)
-		}
-	}()
+	defer d.users.Done()
 	return f(d.pebble)
 }
 
 // retire ends all use of the database, and closes it once nobody uses it any more. Only the first call does something.
 func (d *database) retire() {
 	d.mu.Lock()
-	before, free := d.retired, d.users == 0
+	before := d.retired
 	d.retired = true
 	d.mu.Unlock()
 	if before {
 		return
 	}
-	if !free {
-		<-d.idle
-	}
+	d.users.Wait()
 	_ = d.pebble.Close() // it says why it has halted, which is known
 }
 

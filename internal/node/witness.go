@@ -106,8 +106,7 @@ func (m *member) openWitness(cfg config.Witness, logger *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	var unmade *signingkey.UnmadeError
-	if errors.As(m.signer.Foreign(), &unmade) {
+	if errors.Is(m.signer.Foreign(), signingkey.ErrUnmade) {
 		logger.Error("this node witnesses nobody: what its witness has signed is not known here either")
 		return nil
 	}

@@ -469,9 +469,8 @@ func (d *DB) copyEntries(destDir string) error {
 
 // CompactAll rewrites the whole database into its lowest level, for measurements and after large deletions.
 func (d *DB) CompactAll(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer d.onHalt(cancel)()
+	ctx, stop := d.untilHalt(ctx)
+	defer stop()
 	if err := d.pebble.Compact(ctx, []byte{0}, []byte{0xff}, true); err != nil {
 		return fmt.Errorf("compacting: %w", errors.Join(err, d.fence.err()))
 	}

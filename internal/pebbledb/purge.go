@@ -40,9 +40,8 @@ func (d *DB) Purge(ctx context.Context, spans ...Span) error {
 	}
 	d.purgeMu.Lock()
 	defer d.purgeMu.Unlock()
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer d.onHalt(cancel)()
+	ctx, stop := d.untilHalt(ctx)
+	defer stop()
 
 	if d.purgeHolds > 0 || d.pebble.Metrics().Snapshots.Count > 0 {
 		return fmt.Errorf("purging: %w", ErrSnapshotOpen)
@@ -76,18 +75,19 @@ func (d *DB) Purge(ctx context.Context, spans ...Span) error {
 	return d.fence.err()
 }
 
-// onHalt cancels when the database halts; the returned function ends and waits for its goroutine.
-func (d *DB) onHalt(cancel context.CancelCauseFunc) (stop func()) {
-	quit, done := make(chan struct{}), make(chan struct{})
+// untilHalt returns a context that also ends when the database halts; stop ends it and waits for its goroutine.
+func (d *DB) untilHalt(ctx context.Context) (_ context.Context, stop func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		select {
 		case <-d.fence.shut:
 			cancel(d.fence.err())
-		case <-quit:
+		case <-ctx.Done():
 		}
 	}()
-	return func() { close(quit); <-done }
+	return ctx, func() { cancel(nil); <-done }
 }
 
 // startFreshWALs makes every log from now on a new file, and returns the number of the last one that may not be.

@@ -68,18 +68,11 @@ func MakeState(dir string) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
-	var unmade *UnmadeError
-	if !errors.As(s.foreign, &unmade) {
-		return s, nil
+	if errors.Is(s.foreign, ErrUnmade) {
+		if err := s.claim(); err != nil {
+			return nil, fmt.Errorf("making state %s: %w", dir, errors.Join(err, s.Close()))
+		}
 	}
-	now, err := s.present()
-	if err == nil {
-		err = s.writeIdentity(now)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("making state %s: %w", dir, errors.Join(err, s.Close()))
-	}
-	s.foreign = nil
 	return s, nil
 }
 
@@ -177,8 +170,8 @@ func (s *State) Last() []byte {
 	return s.last
 }
 
-// Foreign says why nothing may be signed from this directory: a *ForeignError or an
-// *UnmadeError, or nil where this process may sign.
+// Foreign says why nothing may be signed from this directory: a *ForeignError or
+// ErrUnmade, or nil where this process may sign.
 func (s *State) Foreign() error { return s.foreign }
 
 // InPlace says why nothing may be signed from the directory at this moment: what

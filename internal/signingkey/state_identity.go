@@ -82,15 +82,11 @@ func (e *ForeignError) Error() string {
 		"tell this machine so: cityproof-node adopt --config FILE --yes-the-other-copy-is-destroyed"
 }
 
-// UnmadeError says that a state directory holds nothing: whether its log was ever
+// ErrUnmade says that a state directory holds nothing: whether its log was ever
 // signed nobody knows who has lost the one that did.
-type UnmadeError struct{}
-
-func (*UnmadeError) Error() string {
-	return "the state directory is empty: what this log has signed is not known here. If its keys have signed before, put back the state directory of the machine " +
-		"that signed last; if it is lost, begin another log (cityproof-node init in another folder), or the two histories of this one would make it dead for ever. " +
-		"Only if these keys have never signed anything, say so: cityproof-node adopt --config FILE --yes-the-other-copy-is-destroyed"
-}
+var ErrUnmade = errors.New("the state directory is empty: what this log has signed is not known here. If its keys have signed before, put back the state directory of the machine " +
+	"that signed last; if it is lost, begin another log (cityproof-node init in another folder), or the two histories of this one would make it dead for ever. " +
+	"Only if these keys have never signed anything, say so: cityproof-node adopt --config FILE --yes-the-other-copy-is-destroyed")
 
 // identify compares the directory with its identity file, and renews that where its
 // lesser parts have changed. It sets s.foreign; an error says that it could not tell.
@@ -109,7 +105,7 @@ func (s *State) identify() error {
 			return err
 		}
 		if signed == "" {
-			s.foreign = &UnmadeError{}
+			s.foreign = ErrUnmade
 			return nil
 		}
 		s.foreign = &ForeignError{"state/identity is missing beside " + signed}
@@ -179,6 +175,18 @@ func (s *State) present() (identity, error) {
 	return i, nil
 }
 
+// claim makes the directory this machine's own.
+func (s *State) claim() error {
+	now, err := s.present()
+	if err == nil {
+		err = s.writeIdentity(now)
+	}
+	if err == nil {
+		s.foreign = nil
+	}
+	return err
+}
+
 func (s *State) writeIdentity(i identity) error { return replace(s.root, identityFile, i.format()) }
 
 // replace puts a file into a directory in the place of an older one, durably.
@@ -216,10 +224,7 @@ func Adopt(dir string) (was error, last []byte, err error) {
 	}
 	if err == nil && s.foreign != nil {
 		was = s.foreign
-		var now identity
-		if now, err = s.present(); err == nil {
-			err = s.writeIdentity(now)
-		}
+		err = s.claim()
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("adopting state %s: %w", dir, err)

@@ -173,13 +173,12 @@ func TestI2FailedSwapIsTheLast(t *testing.T) {
 // A directory that holds nothing signs nothing, before somebody says that nothing was signed before.
 func TestI2EmptyStateSignsNothing(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state")
-	var unmade *signingkey.UnmadeError
 	for range 2 {
 		s, err := signingkey.OpenState(dir)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !errors.As(s.Foreign(), &unmade) || !errors.As(s.Swap([]byte("one")), &unmade) {
+		if !errors.Is(s.Foreign(), signingkey.ErrUnmade) || !errors.Is(s.Swap([]byte("one")), signingkey.ErrUnmade) {
 			t.Errorf("an empty directory may sign: %v", s.Foreign())
 		}
 		if err := s.Close(); err != nil {
@@ -187,7 +186,7 @@ func TestI2EmptyStateSignsNothing(t *testing.T) {
 		}
 	}
 	was, last, err := signingkey.Adopt(dir)
-	if !errors.As(was, &unmade) || last != nil || err != nil {
+	if !errors.Is(was, signingkey.ErrUnmade) || last != nil || err != nil {
 		t.Errorf("adopting: %v, %q, %v", was, last, err)
 	}
 	s, err := signingkey.OpenState(dir)

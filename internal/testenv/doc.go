@@ -1,5 +1,5 @@
 // Package testenv finds what a test needs and the repository does not hold: real registers in the shared data
-// folder, and programs of the machine.
+// folder, and programs of the machine. Spoil plays a bad disk.
 //
 // Where such a thing is missing, the test skips and names it, so that `go test ./...` passes on a machine with
 // nothing but Go. The environment variable CITYPROOF_REQUIRE turns the skip into a failure: it lists, separated
